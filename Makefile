@@ -1,0 +1,52 @@
+# Every command of the README. Stages run in .venv, made from requirements.lock when it is missing or older.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export DO_NOT_TRACK = true
+export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
+export PREFECT_HOME ?= $(CURDIR)/.prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+SERVER := http://127.0.0.1:4200/api
+
+.PHONY: demo setup repro refresh register lint test ui server worker lock
+
+demo: setup  ## run the pipeline by the Prefect flow
+	$(BIN)/python -m flows.rebalance
+
+setup: .venv/installed  ## install what requirements.lock names
+
+.venv/installed: requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing requirements.lock into .venv (about 2 GB, some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+repro: refresh  ## run the same stages by DVC
+	$(BIN)/dvc repro
+
+refresh: setup  ## list the source anew, so that DVC notices new data
+	$(BIN)/python -m tasks.dataset.sources
+
+register: setup  ## put the generator into the MLflow registry under the verdict
+	$(BIN)/python -m tasks.register
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup
+	$(BIN)/python -m pytest
+
+ui: setup  ## runs, curves, pictures and registered generators on http://127.0.0.1:5000
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000
+
+server: setup  ## a Prefect server on http://127.0.0.1:4200
+	$(BIN)/prefect server start --host 127.0.0.1 --port 4200
+
+worker: export PREFECT_API_URL = $(SERVER)
+worker: setup  ## deploy the schedule to that server and execute it
+	$(BIN)/prefect --no-prompt deploy --all
+	$(BIN)/prefect worker start --pool equipoise --type process
+
+lock: setup  ## compile requirements.lock; needs uv, writes no package index address
+	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --quiet --no-emit-index-url -o requirements.lock

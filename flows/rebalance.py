@@ -1,0 +1,51 @@
+"""The pipeline: from images to a registered generator and a verdict on it."""
+
+import sys
+
+from prefect import flow
+
+from flows.stages import Stages, task_runner
+from tasks.cleanup import cleanup
+from tasks.dataset.sources import refresh
+from tasks.evaluate import evaluate, summary
+from tasks.ingest import ingest
+from tasks.register import register
+from tasks.select_generator import select_generator
+from tasks.split import split
+from tasks.support.commands import alone, guarded
+from tasks.support.environment import pin
+from tasks.support.params import load
+from tasks.support.progress import log, show
+from tasks.synthesize import synthesize
+from tasks.train import train
+from tasks.train_gan import train_gan
+from tasks.validate import validate
+
+
+@flow(task_runner=task_runner())
+def rebalance() -> None:
+    """Run every stage that is due, then register the generator under the verdict on it."""
+    show()
+    with alone():
+        params = load()
+        pin(params.compute)
+        if refresh(params.ingest.source):
+            log.info("sources: changed")
+        stages = Stages()
+        stages.run(ingest, params.ingest)
+        stages.run(validate, params.validate)
+        stages.run(cleanup, params.cleanup)
+        stages.run(split, params.split)
+        stages.run_each(
+            train_gan, {name: (params.train_gan, params.images, name) for name in params.train_gan.candidates}
+        )
+        stages.run(select_generator, params.select_generator, params.train_gan, params.images)
+        stages.run(synthesize, params.synthesize)
+        stages.run_each(train, {name: (params.train, params.images, name) for name in params.train.arms})
+        stages.run(evaluate, params.evaluate, params.train, params.images)
+        registered = register()
+    print(summary(), registered, sep="\n")
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(rebalance))

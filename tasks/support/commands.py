@@ -1,0 +1,78 @@
+"""Stages as commands: `python -m tasks.<stage> [item]`."""
+
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.support import progress
+from tasks.support.environment import pin
+from tasks.support.errors import BadInput
+from tasks.support.params import Params, load
+
+LOCK = Path(".state/lock")
+
+
+def command(run: Callable[[Params], object]) -> None:
+    """Run a stage with the parameters of params.yaml; a user's mistake is one line on stderr and exit code 1."""
+    _call(run)
+
+
+def command_for_each(run: Callable[[Params, str], object]) -> None:
+    """The same for a stage that runs once per candidate or arm, whose name is the only argument."""
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: python -m tasks.{Path(sys.argv[0]).stem} NAME (one of those in params.yaml)")
+    _call(lambda params: run(params, sys.argv[1]))
+
+
+def guarded(run: Callable[[], object]) -> int:
+    """Exit code of `run`: 0, or 1 where the user's input is at fault, which is then named in one line."""
+    try:
+        run()
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the project folder: two runs that write the same outputs would spoil both.
+
+    Raises:
+        BadInput: another process holds it, or the folder cannot be written.
+    """
+    try:
+        LOCK.parent.mkdir(exist_ok=True)
+        handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise BadInput(f"cannot write {LOCK}: {error.strerror}: make the project folder writable") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 32, 0).decode() or "unknown"
+            raise BadInput(
+                f"process {holder} is already running Equipoise in {Path.cwd()}: wait for it or stop it"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _call(run: Callable[[Params], object]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that tracked runs are ended
+    progress.show()
+
+    def locked() -> None:
+        with alone():
+            params = load()
+            pin(params.compute)
+            run(params)
+
+    sys.exit(guarded(locked))

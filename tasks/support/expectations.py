@@ -1,0 +1,129 @@
+"""Checks of tables by Great Expectations, and its Data Docs: the only importer of great_expectations.
+
+What a stage checks is described by plain `Check`s. The results come back as plain rows without dates, which a stage
+may write into an output; Data Docs, which carry dates, are written beside into `data_docs/`, never a DVC output.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from tasks.support import environment
+from tasks.support.errors import BadInput
+
+DOCS = Path("data_docs")
+_STORE = Path(".state/expectations")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation on one column of a table.
+
+    `sentence` is shown in Data Docs and, where a `fatal` check fails, as the error; it may name columns of the failing
+    row in braces, or `{observed}` for a check of the whole column (`sum`).
+    """
+
+    rule: Literal["present", "unique", "known", "between", "sum"]
+    column: str
+    sentence: str
+    fatal: bool = True
+    minimum: float | None = None
+    maximum: float | None = None
+    values: list[str] = field(default_factory=list)
+
+
+def check(name: str, table: pd.DataFrame, checks: list[Check]) -> list[dict[str, Any]]:
+    """The result of each check of a table: rule, column, sentence, fatal, passed, observed; Data Docs are renewed.
+
+    Raises:
+        BadInput: a fatal check failed; the error is its sentence, once for each failing row (three at most).
+    """
+    results = _validate(name, table, checks)
+    rows, breaches = [], []
+    for one, result in zip(checks, results, strict=True):
+        observed = result["result"].get("observed_value", result["result"].get("unexpected_count"))
+        rows.append(
+            {
+                "rule": one.rule,
+                "column": one.column,
+                "sentence": one.sentence,
+                "fatal": one.fatal,
+                "passed": bool(result["success"]),
+                "observed": None if observed is None else float(observed),
+            }
+        )
+        if one.fatal and not result["success"]:
+            breaches += _sentences(one, table, result["result"])
+    if breaches:
+        raise BadInput("; ".join(breaches) + f" (details: {DOCS / 'index.html'})")
+    return rows
+
+
+def _sentences(one: Check, table: pd.DataFrame, result: dict[str, Any]) -> list[str]:
+    failing = result.get("partial_unexpected_index_list") or []
+    if not failing:
+        return [one.sentence.format(observed=f"{result.get('observed_value', 0):g}")]
+    return [one.sentence.format(**table.loc[index].to_dict()) for index in failing[:3]]
+
+
+def _validate(name: str, table: pd.DataFrame, checks: list[Check]) -> list[Any]:
+    import great_expectations as gx  # deferred: it takes seconds, and most runs check nothing
+
+    context = gx.get_context(mode="file", project_root_dir=environment.ROOT / _STORE)
+    context.variables.progress_bars = {"globally": False}
+    asset_name = f"{name}_table"
+    source = context.data_sources.add_or_update_pandas("equipoise")
+    batch = source.add_dataframe_asset(name=asset_name).add_batch_definition_whole_dataframe("whole")
+    suite = context.suites.add_or_update(
+        gx.ExpectationSuite(name=name, expectations=[_expectation(gx, one) for one in checks])
+    )
+    definition = context.validation_definitions.add_or_update(
+        gx.ValidationDefinition(name=name, data=batch, suite=suite)
+    )
+    outcome = definition.run(batch_parameters={"dataframe": table}, result_format="SUMMARY")
+    _build_docs(context)
+    by_place = {_place(result["expectation_config"]): result for result in outcome.results}
+    return [by_place[(_RULES[one.rule], one.column)] for one in checks]
+
+
+_RULES = {
+    "present": "expect_column_values_to_not_be_null",
+    "unique": "expect_column_values_to_be_unique",
+    "known": "expect_column_values_to_be_in_set",
+    "between": "expect_column_values_to_be_between",
+    "sum": "expect_column_sum_to_be_between",
+}
+
+
+def _place(config: Any) -> tuple[str, str]:
+    return config["type"], config["kwargs"]["column"]
+
+
+def _expectation(gx: Any, one: Check) -> Any:
+    kind = getattr(gx.expectations, "".join(word.title() for word in _RULES[one.rule].split("_")))
+    bounds: dict[str, Any] = {}
+    if one.rule in ("between", "sum"):
+        bounds = {"min_value": one.minimum, "max_value": one.maximum}
+    if one.rule == "known":
+        bounds = {"value_set": one.values}
+    severity = "critical" if one.fatal else "warning"
+    return kind(column=one.column, severity=severity, notes=one.sentence, **bounds)
+
+
+def _build_docs(context: Any) -> None:
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(environment.ROOT / DOCS),
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    if "local_site" in context.get_site_names():
+        context.delete_data_docs_site("local_site")
+    if "equipoise" not in context.get_site_names():
+        context.add_data_docs_site("equipoise", site)
+    context.build_data_docs()

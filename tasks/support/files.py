@@ -1,0 +1,70 @@
+"""Writing so that a kill at any moment leaves either the old output or the complete new one."""
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tasks.support.errors import BadInput
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A fresh folder beside `target` that takes its place in one step when the block ends without an error.
+
+    The sibling is called `.<name>.partial` (.dvcignore hides it); one that a killed run left behind is removed first.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
+    sibling = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.rmtree(sibling, ignore_errors=True)
+        sibling.mkdir(parents=True)
+    except OSError as error:
+        raise BadInput(f"cannot write {target}: {error.strerror} ({sibling}): make the folder writable") from error
+    try:
+        yield sibling
+        _swap(sibling, target)
+    finally:
+        shutil.rmtree(sibling, ignore_errors=True)
+
+
+def _swap(sibling: Path, target: Path) -> None:
+    if not target.exists():
+        sibling.rename(target)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, os.fsencode(sibling), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE) == 0:
+        return
+    code = ctypes.get_errno()
+    if code not in (errno.EINVAL, errno.ENOSYS, errno.EXDEV):
+        raise OSError(code, os.strerror(code), str(target))
+    # Network and layered file systems cannot exchange: between these two steps `target` is missing, which both
+    # drivers take for a stage that has not run.
+    shutil.rmtree(target)
+    sibling.rename(target)
+
+
+def remove_others(folder: Path, names: set[str]) -> None:
+    """Remove from `folder` the outputs of arms or candidates that `names` no longer lists."""
+    for entry in folder.iterdir():
+        if entry.name not in names and not entry.name.startswith("."):
+            shutil.rmtree(entry)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` so that equal values give equal bytes: sorted keys, no NaN, a final newline."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

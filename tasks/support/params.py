@@ -1,0 +1,170 @@
+"""Typed parameters: the only reader of params.yaml.
+
+One frozen, strict section per stage, named as the stage. There are no defaults: every value stands in params.yaml,
+and an unknown, missing or out-of-range key is an error that names it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
+
+from tasks.support.errors import BadInput
+
+FILE = Path("params.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Compute(Section):
+    intra_op_threads: Annotated[int, Field(ge=1, le=64)]
+
+
+class Images(Section):
+    size_px: Literal[8, 16, 32, 64, 128]
+    channels: Literal[1, 3]
+
+
+class Digits(Section):
+    kind: Literal["digits"]
+
+
+class Folder(Section):
+    kind: Literal["folder"]
+    path: Annotated[str, Field(min_length=1)]
+
+
+class Ingest(Section):
+    source: Annotated[Digits | Folder, Field(discriminator="kind")]
+
+
+class Validate(Section):
+    min_per_class: Annotated[int, Field(ge=1)]
+    max_defect_share: Share
+    max_zero_byte_share: Share
+
+
+class Cleanup(Section):
+    max_quarantined: Annotated[int, Field(ge=0)]
+
+
+class Shares(Section):
+    train: Annotated[float, Field(gt=0, lt=1)]
+    validation: Annotated[float, Field(gt=0, lt=1)]
+    test: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Shares":
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test is {total:g}, expected 1")
+        return self
+
+
+class Split(Section):
+    seed: Seed
+    shares: Shares
+    keep: dict[str, Share]
+    min_per_class: Annotated[int, Field(ge=1)]
+
+
+class Candidate(Section):
+    loss: Literal["non_saturating", "relativistic"]
+    seed: Seed
+    latent: Annotated[int, Field(ge=2, le=1024)]
+    width: Annotated[int, Field(ge=4, le=1024)]
+    batch: Annotated[int, Field(ge=2, le=4096)]
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    steps_per_epoch: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class TrainGan(Section):
+    candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
+
+
+class SelectGenerator(Section):
+    seed: Seed
+    per_class: Annotated[int, Field(ge=10)]
+    min_diversity: Annotated[float, Field(ge=0)]
+
+
+class Synthesize(Section):
+    seed: Seed
+    min_images: Annotated[int, Field(ge=2)]
+    max_per_real: Annotated[float, Field(gt=0, le=100)]
+
+
+class Arm(Section):
+    rows: Literal["split", "synthetic"]
+    withheld: bool
+    oversample: bool
+    shift_px: Annotated[int, Field(ge=0, le=32)]
+    mixup_alpha: Annotated[float, Field(ge=0, le=10)]
+    synthetic_share: Share
+
+
+class Train(Section):
+    seeds: Annotated[int, Field(ge=2, le=100)]
+    steps: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=2, le=4096)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    width: Annotated[int, Field(ge=4, le=1024)]
+    record_every: Annotated[int, Field(ge=1)]
+    arms: Annotated[dict[Name, Arm], Field(min_length=2)]
+
+
+class Evaluate(Section):
+    seed: Seed
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))  # a model's own attribute would hide the section `validate`
+class Params:
+    compute: Compute
+    images: Images
+    ingest: Ingest
+    validate: Validate
+    cleanup: Cleanup
+    split: Split
+    train_gan: TrainGan
+    select_generator: SelectGenerator
+    synthesize: Synthesize
+    train: Train
+    evaluate: Evaluate
+
+
+def load(path: Path = FILE) -> Params:
+    """The parameters in a YAML file.
+
+    Raises:
+        BadInput: the file is missing or no YAML, or keys are unknown, missing or out of range (all are named).
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}: run Equipoise in the project folder") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return TypeAdapter(Params).validate_python(value)
+    except ValidationError as error:
+        raise BadInput("; ".join(_sentence(path, detail) for detail in error.errors())) from error
+
+
+def _sentence(path: Path, detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"]) or "the file"
+    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{path}: unknown key {key}: remove it or correct its spelling"
+    if detail["type"] == "missing":
+        return f"{path}: key {key} is missing: add it"
+    return f"{path}: {key} is {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

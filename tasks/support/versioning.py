@@ -1,0 +1,102 @@
+"""What DVC knows of a stage, asked and told in process: the only importer of dvc.
+
+DVC is the only cache. A flow asks here whether a stage is due, and has one that ran recorded here; the entries of
+dvc.lock come out as `dvc repro` would have written them. DVC's Python interface carries no promise of stability (its
+issue 5050), hence one module, a pinned version and the parity tests.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tasks.support.errors import BadInput
+
+T = TypeVar("T")
+LOCK_TIMEOUT_S = 60.0
+
+
+class Versions:
+    """The DVC project in the current folder, as it was when this object was made."""
+
+    def __init__(self, params_file: Path) -> None:
+        """Open the project.
+
+        Raises:
+            BadInput: there is no git repository or no DVC project here, or dvc.yaml is broken.
+        """
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.ERROR)
+        try:
+            self._repo = Repo(".")
+        except DvcException as error:
+            raise BadInput(f"no DVC project in a git repository here ({error}): run in a clone made by git") from error
+        self._params_file = params_file
+        self._params_hash = _sha256(params_file)
+
+    def order(self) -> list[str]:
+        """All stages in the order in which `dvc repro` runs and records them."""
+        from dvc.repo.reproduce import get_active_graph, plan_repro
+
+        return [stage.addressing for stage in plan_repro(get_active_graph(self._repo.index.graph))]
+
+    def current(self, name: str) -> bool:
+        """Whether a stage's outputs are those of its dependencies, parameters and code, as `dvc status` judges it."""
+        return self._locked(lambda: not self._stage(name).changed())
+
+    def restored(self, name: str) -> bool:
+        """Whether DVC's cache held the outputs for the present dependencies; they are then in place and recorded."""
+        from dvc.stage.cache import RunCacheNotFoundError
+
+        def restore() -> bool:
+            stage = self._stage(name)
+            try:
+                self._repo.stage_cache.restore(stage)
+            except RunCacheNotFoundError:
+                return False
+            self._save(stage)
+            return True
+
+        return self._locked(restore)
+
+    def record(self, name: str) -> None:
+        """Record a stage that has run: its outputs go to the cache, its entry to dvc.lock.
+
+        Raises:
+            BadInput: params.yaml was edited since the stage read it.
+        """
+        if _sha256(self._params_file) != self._params_hash:
+            raise BadInput(f"{self._params_file} was edited while the flow ran, so {name} is not recorded: run again")
+        self._locked(lambda: self._save(self._stage(name)))
+
+    def _stage(self, name: str) -> Any:
+        (stage,) = self._repo.stage.collect(name)
+        return stage
+
+    def _save(self, stage: Any) -> None:
+        stage.save()
+        stage.commit()
+        stage.dump(update_pipeline=False)
+        self._repo.reset()
+
+    def _locked(self, action: Callable[[], T]) -> T:
+        from dvc.lock import LockError
+
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                with self._repo.lock, self._repo.scm_context(quiet=True):
+                    self._repo._reset()
+                    return action()
+            except LockError as error:
+                if time.monotonic() > deadline:
+                    raise BadInput(f"another DVC command holds this project ({error}): wait for it to end") from error
+                time.sleep(0.5)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
