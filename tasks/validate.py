@@ -78,7 +78,7 @@ def _class_checks(params: Validate, counts: pd.DataFrame) -> list[Check]:
             "zero_byte",
             f"{{observed}} of {files} files hold no byte; expected at most {params.max_zero_byte_share:.0%}: "
             "copy them again or raise validate.max_zero_byte_share",
-            maximum=params.max_zero_byte_share * files,
+            maximum=int(params.max_zero_byte_share * files),
         ),
         *(
             Check("sum", defect, f"No file is {defect}; those that are go to the quarantine.", fatal=False, maximum=0)

@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -59,6 +60,16 @@ def remove_others(folder: Path, names: set[str]) -> None:
     for entry in folder.iterdir():
         if entry.name not in names and not entry.name.startswith("."):
             shutil.rmtree(entry)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's file names and contents in sorted order, as hex digits."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,17 +7,26 @@ the stage: the files are the truth.
 
 import hashlib
 import os
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from tasks.support import environment
+from tasks.support.errors import BadInput
 from tasks.support.progress import log
 
 EXPERIMENT = "equipoise"
+MODEL = "equipoise-generator"
 
 
 def project_key() -> str:
@@ -151,3 +160,95 @@ def _end_abandoned(client: Any, experiment: str) -> None:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+@dataclass(frozen=True)
+class Candidacy:
+    """A generator that asks for its place in the registry.
+
+    `folder` holds its files, `code` the modules needed to load them, `tags` what is known of it: `generator_sha256`
+    identifies it.
+    """
+
+    folder: Path
+    code: list[Path]
+    classes: list[str]
+    image_shape: tuple[int, int, int]
+    tags: dict[str, str]
+    promote: bool
+
+
+def register_generator(candidacy: Candidacy) -> str:
+    """Register a generator unless the registry holds it, tag it and set the aliases; one line that says what was done.
+
+    `candidate` is the generator of the present outputs. `champion` is set if it is to be promoted, and taken from this
+    very generator if it no longer is; another champion stays.
+
+    Raises:
+        BadInput: the registry cannot be reached.
+    """
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient()
+    try:
+        version = _find_version(client, candidacy.tags["generator_sha256"])
+        known = version is not None
+        if version is None:
+            version = _log_generator(candidacy)
+        for name, value in candidacy.tags.items():
+            client.set_model_version_tag(MODEL, version, name, value[:5000])
+        client.set_registered_model_alias(MODEL, "candidate", version)
+        aliases = client.get_model_version(MODEL, version).aliases
+        if candidacy.promote:
+            client.set_registered_model_alias(MODEL, "champion", version)
+        elif "champion" in aliases:
+            client.delete_registered_model_alias(MODEL, "champion")
+    except MlflowException as error:
+        where = os.environ["MLFLOW_TRACKING_URI"]
+        raise BadInput(
+            f"cannot register at {where}: {_first_line(error)}: start the MLflow server, then `make register`"
+        ) from error
+    state = "promoted to champion" if candidacy.promote else "not promoted"
+    return f"{MODEL} version {version} ({'known' if known else 'new'}): candidate, {state}: {candidacy.tags['reasons']}"
+
+
+def _find_version(client: Any, sha256: str) -> str | None:
+    found = client.search_model_versions(f"name = '{MODEL}' and tags.generator_sha256 = '{sha256}'")
+    return str(found[0].version) if found else None
+
+
+def _log_generator(candidacy: Candidacy) -> str:
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    output = TensorSpec(np.dtype(np.uint8), (-1, *candidacy.image_shape))
+    rows = pd.DataFrame({"class": candidacy.classes, "seed": range(len(candidacy.classes))})
+    columns = [ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]
+    with parent_run() as parent, tempfile.TemporaryDirectory() as temporary, mlflow.start_run(run_id=parent.run_id):
+        model = mlflow.pyfunc.log_model(
+            name="generator",
+            loader_module="tasks.gan.serving",
+            data_path=str(candidacy.folder),
+            code_paths=[str(_package(candidacy.code, Path(temporary)))],
+            signature=ModelSignature(inputs=Schema(columns), outputs=Schema([output])),
+            input_example=rows,
+            pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "tensorflow", "keras")],
+        )
+    registered = mlflow.register_model(
+        model.model_uri, MODEL, tags={"generator_sha256": candidacy.tags["generator_sha256"]}
+    )
+    return str(registered.version)
+
+
+def _package(code: list[Path], folder: Path) -> Path:
+    """The modules as a package of the same layout, with nothing else of the project."""
+    for path in code:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(path, target)
+    return folder / code[0].parts[0]

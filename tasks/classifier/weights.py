@@ -1,0 +1,44 @@
+"""Weights as plain arrays by name, in files whose bytes depend on them alone."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+def get_weights(model: keras.Model) -> Weights:
+    """Copies of a model's weights, by `layer/variable`."""
+    return {variable.path: np.array(variable) for variable in model.weights}
+
+
+def set_weights(model: keras.Model, weights: Weights) -> None:
+    """Put weights into a model of the same layers.
+
+    Raises:
+        ValueError: names or shapes are not the model's.
+    """
+    have = {name: array.shape for name, array in weights.items()}
+    expected = {variable.path: tuple(variable.shape) for variable in model.weights}
+    if have != expected:
+        raise ValueError(f"weights are {have}, the model has {expected}: use the model they were taken from")
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
+
+
+def save_weights(path: Path, weights: list[Weights]) -> None:
+    """Write the weights of several trainings of one network, stacked by name, as npz.
+
+    A .keras file holds a save date and .weights.h5 automatic layer names; numpy dates all members 1980-01-01.
+    """
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{name: np.stack([each[name] for each in weights]) for name in weights[0]})
+
+
+def load_weights(path: Path) -> list[Weights]:
+    """What `save_weights` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        stacked = {name: file[name] for name in file.files}
+    return [{name: array[seed] for name, array in stacked.items()} for seed in range(len(next(iter(stacked.values()))))]

@@ -1,0 +1,43 @@
+"""The registered generator as MLflow loads it: rows of class name and seed in, images out.
+
+MLflow calls `_load_pyfunc` on a client that has this package and the generator's files, but no project.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasks.gan.checkpoints import load_generator
+from tasks.gan.model import generate
+
+
+class ClassGenerator:
+    """Makes images of named classes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._model, self._settings = load_generator(folder)
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002
+        """Images uint8 (rows, height, width, channels), one per row of columns `class` (name) and `seed` (integer).
+
+        Raises:
+            ValueError: a class the generator was not trained on.
+        """
+        classes: list[str] = self._settings["classes"]
+        if unknown := sorted(set(model_input["class"]) - set(classes)):
+            raise ValueError(f"unknown class {', '.join(unknown)}: this generator makes {', '.join(classes)}")
+        latents = np.stack([draw_latents([int(seed)], 1, self._settings["latent"])[0] for seed in model_input["seed"]])
+        labels = np.array([classes.index(name) for name in model_input["class"]], np.int32)
+        return generate(self._model, latents, labels)
+
+
+def draw_latents(seed: list[int], count: int, size: int) -> NDArray[np.float32]:
+    """Standard normal latents float32 (count, size); row i is the same for every count above i."""
+    return np.random.default_rng(seed).standard_normal((count, size), np.float32)
+
+
+def _load_pyfunc(data_path: str) -> ClassGenerator:
+    return ClassGenerator(Path(data_path))

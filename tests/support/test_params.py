@@ -1,0 +1,91 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.support.errors import BadInput
+from tasks.support.params import load
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    return copy.deepcopy(yaml.safe_load(SHIPPED.read_text()))
+
+
+def _load(folder: Path, values: Any) -> None:
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(values))
+    load(path)
+
+
+def test_the_shipped_file_is_valid_and_its_values_arrive() -> None:
+    params = load(SHIPPED)
+    assert params.split.keep == {"2": 0.2, "5": 0.2, "8": 0.2}
+    assert params.train.seeds == 6
+    assert list(params.train.arms)[0] == "imbalanced"
+
+
+def test_every_value_of_the_shipped_file_has_a_comment() -> None:
+    """A comment stands in the line of a key or in one of those above it up to its section or entry."""
+    commented = False
+    for line in SHIPPED.read_text().splitlines():
+        if not line.strip():
+            commented = False
+        commented = commented or "#" in line
+        if ":" in line and not line.rstrip().endswith(":"):
+            assert commented, line
+
+
+def test_an_unknown_key_is_named(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["split"]["kep"] = {}
+    with pytest.raises(BadInput, match=r"params\.yaml: unknown key split\.kep: remove it or correct its spelling"):
+        _load(tmp_path, values)
+
+
+def test_a_missing_key_is_named(tmp_path: Path, values: dict[str, Any]) -> None:
+    del values["train"]["seeds"]
+    with pytest.raises(BadInput, match=r"params\.yaml: key train\.seeds is missing"):
+        _load(tmp_path, values)
+
+
+def test_a_value_out_of_range_is_named_with_its_bound(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["split"]["keep"]["2"] = 1.5
+    with pytest.raises(BadInput, match=r"split\.keep\.2 is 1\.5: input should be less than or equal to 1"):
+        _load(tmp_path, values)
+
+
+def test_a_value_of_the_wrong_type_is_not_converted(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["train"]["seeds"] = "6"
+    with pytest.raises(BadInput, match=r"train\.seeds is '6': input should be a valid integer"):
+        _load(tmp_path, values)
+
+
+def test_all_mistakes_are_told_at_once_in_one_line(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["split"]["seed"] = -1
+    values["split"]["shares"]["train"] = 0.9
+    with pytest.raises(BadInput) as caught:
+        _load(tmp_path, values)
+    assert "split.seed is -1" in str(caught.value)
+    assert "train + validation + test is 1.5, expected 1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [1", "is not valid YAML"), ("", "input should be"), ("- 1", "input should be"), ("\0", "is not valid YAML")],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=message) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="run Equipoise in the project folder"):
+        load(tmp_path / "params.yaml")
