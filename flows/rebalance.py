@@ -1,13 +1,14 @@
 """The pipeline: from images to a registered generator and a verdict on it."""
 
 import sys
+from pathlib import Path
 
 from prefect import flow
 
 from flows.stages import Stages, task_runner
 from tasks.cleanup import cleanup
 from tasks.dataset.sources import refresh
-from tasks.evaluate import evaluate, summary
+from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.register import register
 from tasks.select_generator import select_generator
@@ -20,6 +21,10 @@ from tasks.synthesize import synthesize
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tasks.validate import validate
+
+WHERE_TO_LOOK = """
+report: data/report/report.md   data checks: data_docs/index.html
+images: data/synthetic/   runs and registered generators: `make ui`"""
 
 
 @flow(task_runner=task_runner())
@@ -44,7 +49,7 @@ def rebalance() -> None:
         stages.run_each(train, {name: (params.train, params.images, name) for name in params.train.arms})
         stages.run(evaluate, params.evaluate, params.train, params.images)
         registered = register()
-    print(summary(), registered, sep="\n")
+    print(Path("data/report/summary.txt").read_text(), registered, WHERE_TO_LOOK, sep="")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ def task_runner() -> TaskRunner[Any]:
     if address := os.environ.get("EQUIPOISE_DASK_ADDRESS"):
         from prefect_dask import DaskTaskRunner  # the optional extra `dask`
 
-        return DaskTaskRunner(address=address)
+        cluster: TaskRunner[Any] = DaskTaskRunner(address=address)
+        return cluster
     return ThreadPoolTaskRunner(max_workers=os.cpu_count())
 
 

@@ -8,12 +8,18 @@ from tasks.support.files import read_json, sha256_of
 from tasks.support.progress import log
 from tasks.support.tracking import Candidacy, register_generator
 
-CODE = [
+CODE = [  # what loading and using a generator imports, and nothing else of the project
     "tasks/__init__.py",
     "tasks/dataset/__init__.py",
     "tasks/dataset/ranges.py",
-    "tasks/dataset/shifting.py",
-    "tasks/gan",
+    "tasks/gan/__init__.py",
+    "tasks/gan/checkpoints.py",
+    "tasks/gan/networks.py",
+    "tasks/gan/sampling.py",
+    "tasks/gan/serving.py",
+    "tasks/support/__init__.py",
+    "tasks/support/quiet.py",
+    "tasks/support/weights.py",
 ]
 
 

@@ -58,16 +58,18 @@ def synthesize(
     return out
 
 
-def plan(train: pd.DataFrame, usable: dict[str, str | None], params: Synthesize) -> pd.DataFrame:
+def plan(train: pd.DataFrame, diversity: dict[str, float], params: Synthesize) -> pd.DataFrame:
     """Per class: real train images, promised count, images to make, and the reason where synthesis abstains.
 
     promised = min(largest class, real + max_per_real x real), and just real where it abstains: under `min_images` real
-    images, or for the reason that selection gave (`usable`: class to reason, None where the generator will do).
+    images, or where the generator's images of the class vary less than `min_diversity` of what real ones do.
     """
     counts = train.groupby("label").size()
     rows = []
     for label, real in counts.items():
-        reason = usable[str(label)]
+        reason = None
+        if diversity[str(label)] < params.min_diversity:
+            reason = f"its generated images vary {diversity[str(label)]:.2f} times as much as real ones, too little"
         if real < params.min_images:
             reason = f"{real} real images, fewer than synthesize.min_images {params.min_images}"
         wanted = min(int(counts.max()), int(real + params.max_per_real * real))
@@ -78,8 +80,7 @@ def plan(train: pd.DataFrame, usable: dict[str, str | None], params: Synthesize)
 
 def _make(balance: pd.DataFrame, generator: Path, folder: Path, seed: int) -> pd.DataFrame:
     from tasks.gan.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
-    from tasks.gan.model import generate
-    from tasks.gan.serving import draw_latents
+    from tasks.gan.sampling import draw_latents, generate
 
     model, settings = load_generator(generator)
     source = sha256_of(generator / "generator.npz")

@@ -34,7 +34,9 @@ def test_a_file_gone_from_the_source_is_gone_after_the_next_ingest(project: Path
     assert len(list((project / "data/raw").rglob("*.png"))) == 59
 
 
-def test_a_source_changed_behind_the_listing_is_refused_and_old_output_stays(project: Path, class_folders: Path) -> None:
+def test_a_source_changed_behind_the_listing_is_refused_and_old_output_stays(
+    project: Path, class_folders: Path
+) -> None:
     params = _params(class_folders)
     refresh(params.source)
     ingest(params)

@@ -6,6 +6,7 @@ applies it, so that tests can fix a draw and arms that share a setting share its
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Draws:
 
 def draw(
     arm: Arm,
-    labels: NDArray[np.integer],
+    labels: NDArray[np.integer[Any]],
     synthetic: NDArray[np.bool_],
     batch: int,
     chunks: list[int],
@@ -73,21 +74,21 @@ def _coefficients(alpha: float, shape: tuple[int, int], rng: np.random.Generator
 class _Pool:
     """Some of the examples, from which one of a given class can be drawn."""
 
-    def __init__(self, members: NDArray[np.int64], labels: NDArray[np.integer], classes: int):
+    def __init__(self, members: NDArray[np.int64], labels: NDArray[np.integer[Any]], classes: int):
         self.members = members[np.argsort(labels[members], kind="stable")]
         self.counts = np.bincount(labels[members], minlength=classes)
         self._starts = np.cumsum(self.counts) - self.counts
 
-    def pick(self, classes: NDArray[np.int64], places: NDArray[np.float64]) -> NDArray[np.int64]:
+    def pick(self, classes: NDArray[np.integer[Any]], places: NDArray[np.float64]) -> NDArray[np.int64]:
         """One member of each class; `places` in [0, 1) say which."""
-        return self.members[self._starts[classes] + (places * self.counts[classes]).astype(int)]
+        return np.asarray(self.members[self._starts[classes] + (places * self.counts[classes]).astype(int)])
 
 
 class _Examples:
     """A stream of examples drawn the way of one arm."""
 
     def __init__(
-        self, arm: Arm, labels: NDArray[np.integer], synthetic: NDArray[np.bool_], rng: np.random.Generator
+        self, arm: Arm, labels: NDArray[np.integer[Any]], synthetic: NDArray[np.bool_], rng: np.random.Generator
     ):
         self._arm, self._labels = arm, labels
         self._sampling, self._swapping = rng.spawn(2)

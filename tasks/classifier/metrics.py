@@ -29,7 +29,7 @@ def balanced_accuracy(probabilities: Probabilities, labels: Labels) -> float:
 
 
 def recalls(probabilities: Probabilities, labels: Labels) -> NDArray[np.float64]:
-    """Share of each class's images predicted as that class, (classes,). Best 1, worst 0; NaN for a class not present."""
+    """Share of each class's images predicted as that class, (classes,). Best 1, worst 0; NaN for an absent class."""
     classes = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
     return np.asarray(recall_score(labels, predicted, labels=classes, average=None, zero_division=np.nan), np.float64)

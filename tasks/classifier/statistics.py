@@ -58,7 +58,7 @@ def paired_difference(
 
 
 def sign_flip(differences: NDArray[np.float64]) -> float:
-    """Exact two-sided p of the sign-flip test that paired differences (n,) are symmetric about 0.
+    """Exact two-sided p of the sign-flip test that n >= 2 paired differences (n,) are symmetric about 0.
 
     Smallest possible 2 / 2**n, largest 1 (all differences 0). Exact up to 16 differences, 65,536 random sign patterns
     beyond. It holds for this one test set: `paired_difference` is the wider claim.
@@ -75,9 +75,7 @@ def sign_flip(differences: NDArray[np.float64]) -> float:
     return float(result.pvalue)
 
 
-def _resampled(
-    gains: NDArray[np.float64], seeds: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _resampled(gains: NDArray[np.float64], seeds: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Mean gain in one class, (resamples,), over resampled seeds (weights (resamples, seeds)) and resampled images."""
     count = gains.shape[1]
     means = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,10 +13,10 @@ from tasks.classifier import metrics
 from tasks.classifier.arms import Draws, draw
 from tasks.classifier.mixing import mix
 from tasks.classifier.networks import build_classifier, reset
-from tasks.classifier.weights import Weights, get_weights, set_weights
 from tasks.dataset.ranges import to_signed
 from tasks.dataset.shifting import shift
 from tasks.support.params import Arm, Train
+from tasks.support.weights import Weights, get_weights, set_weights
 
 _BLACK = -1.0
 _PREDICTED_AT_ONCE = 256
@@ -32,7 +33,7 @@ class Examples:
     """
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.integer[Any]]
     synthetic: NDArray[np.bool_]
 
 
@@ -75,11 +76,12 @@ def train_seeds(
     Args:
         report: called with each record as soon as it is known.
     """
-    model = build_classifier(*training.images.shape[2:], classes, params.width, seed=1)
+    size_px, channels = training.images.shape[2:]
+    model = build_classifier(size_px, channels, classes, params.width, seed=1)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(params.learning_rate, params.steps))
     optimizer.build(model.trainable_variables)
-    fresh = [variable.numpy() for variable in optimizer.variables]
-    run = _compile_steps(model, optimizer, arm, classes, training)
+    fresh = [variable.value.numpy() for variable in optimizer.variables]
+    run = _compile_steps(model, optimizer, arm, params.batch, classes, training)
     probabilities = _compile_probabilities(model)
     for seed in range(1, params.seeds + 1):
         reset(model, seed)
@@ -114,13 +116,16 @@ def _chunks(params: Train) -> list[int]:
 
 
 def _compile_steps(
-    model: keras.Model, optimizer: keras.Optimizer, arm: Arm, classes: int, examples: Examples
+    model: keras.Model, optimizer: keras.Optimizer, arm: Arm, batch: int, classes: int, examples: Examples
 ) -> Callable[[Draws], tuple[float, float]]:
     """A function that makes the steps of some draws and returns mean loss and accuracy."""
     images = tf.constant(examples.images)
     labels = tf.one_hot(examples.labels, classes)
 
-    @tf.function(reduce_retracing=True)
+    shape = [None, batch]
+    kinds = [(shape, tf.int32), (shape, tf.int32), (shape, tf.float32), ([*shape, 2], tf.int32)]
+
+    @tf.function(input_signature=[tf.TensorSpec(*kind) for kind in kinds])
     def steps(indices, partners, coefficients, offsets_px):  # type: ignore[no-untyped-def]
         losses, hits = tf.constant(0.0), tf.constant(0.0)
         for step in tf.range(tf.shape(indices)[0]):
@@ -134,9 +139,12 @@ def _compile_steps(
             losses, hits = losses + loss, hits + hit
         return losses, hits
 
+    compiled = steps.get_concrete_function()  # one trace, whatever the number of steps
+
     def run(draws: Draws) -> tuple[float, float]:
-        sums = steps(*(tf.constant(value) for value in vars(draws).values()))
-        return tuple(float(value) / len(draws.indices) for value in sums)
+        tensors = (draws.indices, draws.partners, draws.coefficients, draws.offsets_px)
+        losses, hits = compiled(*(tf.constant(value) for value in tensors))
+        return float(losses) / len(draws.indices), float(hits) / len(draws.indices)
 
     return run
 
@@ -156,13 +164,15 @@ def _train_step(
 def _compile_probabilities(model: keras.Model) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """A function from images uint8 (n, h, w, c) to probabilities float32 (n, classes) by the model's weights."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)])
     def some(images):  # type: ignore[no-untyped-def]
         return tf.nn.softmax(model(to_signed(tf.cast(images, tf.float32)), training=False))
 
+    compiled = some.get_concrete_function()
+
     def every(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         starts = range(0, len(images), _PREDICTED_AT_ONCE)
-        return np.concatenate([some(tf.constant(images[at : at + _PREDICTED_AT_ONCE])).numpy() for at in starts])
+        return np.concatenate([compiled(tf.constant(images[at : at + _PREDICTED_AT_ONCE])).numpy() for at in starts])
 
     return every
 
@@ -172,7 +182,7 @@ def _signed(images: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
 
 
 def _record(
-    seed: int, step: int, loss: float, accuracy: float, predicted: NDArray[np.float32], labels: NDArray[np.int64]
+    seed: int, step: int, loss: float, accuracy: float, predicted: NDArray[np.float32], labels: NDArray[np.integer[Any]]
 ) -> Record:
     likelihood = predicted[np.arange(len(labels)), labels]
     return Record(

@@ -32,7 +32,7 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
 
 def label_indices(rows: pd.DataFrame, classes: list[str]) -> NDArray[np.int32]:
     """Labels int32 (n,) as indices into `classes`."""
-    return rows["label"].map({name: index for index, name in enumerate(classes)}).to_numpy(np.int32)
+    return np.asarray(rows["label"].map({name: index for index, name in enumerate(classes)}), np.int32)
 
 
 def fractions(hashes: pd.Series, purpose: str) -> NDArray[np.float64]:

@@ -13,4 +13,4 @@ def to_signed(images: Any) -> Any:
 
 def to_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Images uint8 [0, 255] from images float32 [-1, 1], rounded and clipped; any shape."""
-    return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint((images + 1.0) * 127.5), 0, 255), np.uint8)

@@ -1,0 +1,3 @@
+from tasks.support.quiet import import_tensorflow
+
+import_tensorflow()

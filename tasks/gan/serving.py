@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.gan.checkpoints import load_generator
-from tasks.gan.model import generate
+from tasks.gan.sampling import draw_latents, generate
 
 
 class ClassGenerator:
@@ -32,11 +32,6 @@ class ClassGenerator:
         latents = np.stack([draw_latents([int(seed)], 1, self._settings["latent"])[0] for seed in model_input["seed"]])
         labels = np.array([classes.index(name) for name in model_input["class"]], np.int32)
         return generate(self._model, latents, labels)
-
-
-def draw_latents(seed: list[int], count: int, size: int) -> NDArray[np.float32]:
-    """Standard normal latents float32 (count, size); row i is the same for every count above i."""
-    return np.random.default_rng(seed).standard_normal((count, size), np.float32)
 
 
 def _load_pyfunc(data_path: str) -> ClassGenerator:

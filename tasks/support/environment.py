@@ -17,6 +17,7 @@ _DEFAULTS = {
     "GX_ANALYTICS_ENABLED": "false",
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_TRACKING_URI": f"sqlite:///{ROOT}/mlflow.db",
     # A tracking server that is away must not hold a stage up for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -28,7 +29,7 @@ _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # The temporary server needs 11-18 s on a quiet machine; Prefect's default gives up after 20.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow's optimiser calls errors what it merely leaves out
 }
 
 for _name, _value in _DEFAULTS.items():

@@ -81,10 +81,19 @@ class Candidate(Section):
     loss: Literal["non_saturating", "relativistic"]
     seed: Seed
     latent: Annotated[int, Field(ge=2, le=1024)]
-    width: Annotated[int, Field(ge=4, le=1024)]
+    width: Annotated[int, Field(ge=16, le=1024)]
     batch: Annotated[int, Field(ge=2, le=4096)]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     steps_per_epoch: Annotated[int, Field(ge=1, le=100_000)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    beta_1: Annotated[float, Field(ge=0, lt=1)]
+    beta_2: Annotated[float, Field(ge=0, lt=1)]
+    ema: Annotated[float, Field(ge=0, lt=1)]
+    gradient_penalty: Annotated[float, Field(ge=0, le=1000)]
+    label_power: Share
+    ramp_share: Share
+    translation_share: Annotated[float, Field(ge=0, le=0.5)]
+    cutout_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainGan(Section):
@@ -93,13 +102,14 @@ class TrainGan(Section):
 
 class SelectGenerator(Section):
     seed: Seed
-    per_class: Annotated[int, Field(ge=10)]
-    min_diversity: Annotated[float, Field(ge=0)]
+    per_image: Annotated[int, Field(ge=1, le=100)]
+    min_diversity: Annotated[float, Field(ge=0, le=1)]
 
 
 class Synthesize(Section):
     seed: Seed
     min_images: Annotated[int, Field(ge=2)]
+    min_diversity: Annotated[float, Field(ge=0, le=1)]
     max_per_real: Annotated[float, Field(gt=0, le=100)]
 
 
@@ -123,6 +133,8 @@ class Train(Section):
 
 
 class Evaluate(Section):
+    baseline: Name
+    oracle: Name | None
     seed: Seed
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
@@ -141,6 +153,16 @@ class Params:
     synthesize: Synthesize
     train: Train
     evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _arms_fit(self) -> "Params":
+        rows = {arm.rows for arm in self.train.arms.values() if not arm.withheld}
+        if rows != {"split", "synthetic"}:
+            raise ValueError("train.arms needs an arm with rows: split and one with rows: synthetic, not withheld")
+        for role in (self.evaluate.baseline, self.evaluate.oracle):
+            if role is not None and role not in self.train.arms:
+                raise ValueError(f"evaluate names arm {role}; expected one of {', '.join(self.train.arms)}")
+        return self
 
 
 def load(path: Path = FILE) -> Params:

@@ -30,14 +30,14 @@ def draw_grid(path: Path, images: NDArray[np.uint8], row_names: Sequence[str], t
     _save(figure, path)
 
 
-def draw_curves(path: Path, history: pd.DataFrame, x: str, panels: Mapping[str, Sequence[str]]) -> None:
-    """One panel per entry of `panels` (title: columns of `history`) over the column `x`."""
-    figure = Figure(figsize=(4.2 * len(panels), 3.2), layout="constrained")
-    for axis, (title, columns) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for column in columns:
-            axis.plot(history[x], history[column], label=column.replace("_", " "))
+def draw_curves(path: Path, history: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]]) -> None:
+    """One panel per entry of `panels` (title: name and column of each line) over the column `x` of `history`."""
+    figure = Figure(figsize=(4.4 * len(panels), 3.4), layout="constrained")
+    for axis, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for name, column in lines.items():
+            axis.plot(history[x], history[column], label=name.replace("_", " "))
         axis.set(title=title, xlabel=x.replace("_", " "))
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, fontsize="small")
         _plain(axis)
     _save(figure, path)
 

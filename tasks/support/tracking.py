@@ -247,8 +247,5 @@ def _package(code: list[Path], folder: Path) -> Path:
     for path in code:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(path, target)
+        shutil.copyfile(path, target)
     return folder / code[0].parts[0]

@@ -81,7 +81,6 @@ class Versions:
         stage.save()
         stage.commit()
         stage.dump(update_pipeline=False)
-        self._repo.reset()
 
     def _locked(self, action: Callable[[], T]) -> T:
         from dvc.lock import LockError

@@ -56,8 +56,9 @@ def test_a_kill_leaves_the_old_folder_and_the_next_run_finishes(tmp_path: Path) 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
-    with pytest.raises(BadInput, match=r"cannot write .*out: .*: make the folder writable"), replacing(
-        tmp_path / "data/out"
+    with (
+        pytest.raises(BadInput, match=r"cannot write .*out: .*: make the folder writable"),
+        replacing(tmp_path / "data/out"),
     ):
         pass
 

@@ -11,7 +11,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 def get_weights(model: keras.Model) -> Weights:
     """Copies of a model's weights, by `layer/variable`."""
-    return {variable.path: np.array(variable) for variable in model.weights}
+    return {variable.path: variable.value.numpy() for variable in model.weights}
 
 
 def set_weights(model: keras.Model, weights: Weights) -> None:

@@ -1,0 +1,54 @@
+"""The verdict: did synthetic images help more than what costs nothing?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks.classifier.statistics import Difference
+from tasks.support.params import Arm
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`answer` is "synthesise" or "do not synthesise", `reasons` the sentences behind it."""
+
+    answer: str
+    reasons: list[str]
+
+
+def choose_pair(arms: Mapping[str, Arm], validation: Mapping[str, float]) -> tuple[str, str]:
+    """The two arms to compare: the best with synthetic images and the best without, by balanced accuracy on validation.
+
+    Choosing on validation leaves one comparison on test, fixed before test is opened. The oracle takes no part: it sees
+    images that a user does not have. Of equals the first in params.yaml is taken.
+    """
+    generative = [name for name, arm in arms.items() if arm.rows == "synthetic"]
+    others = [name for name, arm in arms.items() if arm.rows == "split" and not arm.withheld]
+    return max(generative, key=lambda name: validation[name]), max(others, key=lambda name: validation[name])
+
+
+def decide(
+    pair: tuple[str, str], means: tuple[float, float], difference: Difference, p: float, confidence: float, made: int
+) -> Verdict:
+    """Yes only if the lower bound of the difference in balanced accuracy is above 0.
+
+    Args:
+        pair: names of the arm with and of the arm without synthetic images.
+        means: their mean balanced accuracies on test.
+        p: of the sign-flip test over seeds.
+        made: number of synthetic images.
+    """
+    generative, other = pair
+    compared = (
+        f"{generative} reached a balanced accuracy of {means[0]:.4f} on test, {other} (the best on validation without "
+        f"synthetic images) {means[1]:.4f}: difference {difference.mean:+.4f}, {confidence:.0%} interval "
+        f"[{difference.low:+.4f}, {difference.high:+.4f}] over seeds and test images, sign-flip p {p:.3f}."
+    )
+    if made == 0:
+        return Verdict("do not synthesise", ["No class could be synthesised.", compared])
+    if difference.low > 0:
+        return Verdict("synthesise", ["The whole interval lies above 0: the synthetic images helped.", compared])
+    if difference.high < 0:
+        return Verdict(
+            "do not synthesise", ["The whole interval lies below 0: the synthetic images did harm.", compared]
+        )
+    return Verdict("do not synthesise", ["The interval covers 0: no gain is shown over what costs nothing.", compared])

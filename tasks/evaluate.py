@@ -1,0 +1,46 @@
+"""Evaluate: every arm on the test set, the verdict, and the report. The only stage that opens test."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tasks.dataset.images import read_images
+from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.support.commands import command
+from tasks.support.files import read_json, remove_others, replacing
+from tasks.support.params import Evaluate, Images, Train
+from tasks.support.progress import log
+from tasks.support.tracking import parent_run
+
+
+def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("data")) -> Path:
+    """Folder with report.md, summary.txt, verdict.json, metrics.json, tables for `dvc plots`, and pictures.
+
+    Classifiers of arms that params.yaml no longer names are removed.
+    """
+    from tasks.classifier.comparison import TestSet, compare_arms  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.report import write_report
+
+    remove_others(data / "classifiers", set(train.arms))
+    manifest = read_manifest(data / "split")
+    classes, rows = class_names(manifest), rows_of(manifest, "test")
+    test = TestSet(
+        images=read_images(rows["path"], images.size_px, images.channels),
+        labels=label_indices(rows, classes),
+        natural=rows["natural_test"].to_numpy(bool),
+        classes=classes,
+    )
+    balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str})
+    comparison = compare_arms(params, train, test, data / "classifiers", int(balance["synthetic"].sum()))
+    selection = read_json(data / "generator/selection.json")
+    with replacing(data / "report") as folder, parent_run() as run:
+        write_report(folder, params, comparison, test, balance, selection)
+        run.metrics({f"test_balanced_accuracy_{name}": arm.mean for name, arm in comparison.arms.items()})
+        run.tags({"verdict": comparison.verdict.answer, "reasons": " ".join(comparison.verdict.reasons)})
+        run.files(folder, "report")
+    log.info("  verdict: %s", comparison.verdict.answer)
+    return data / "report"
+
+
+if __name__ == "__main__":
+    command(lambda params: evaluate(params.evaluate, params.train, params.images))

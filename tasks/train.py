@@ -1,0 +1,69 @@
+"""Train classifiers: one arm, all its seeds in one process."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasks.dataset.images import read_images
+from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.support.commands import command_for_each
+from tasks.support.errors import BadInput
+from tasks.support.files import replacing
+from tasks.support.params import Images, Train
+from tasks.support.progress import bar, log
+from tasks.support.tracking import child_run
+
+
+def train(params: Train, images: Images, name: str, data: Path = Path("data")) -> Path:
+    """Folder with weights.npz (all seeds), history.csv and validation.csv (last values per seed) of the arm `name`.
+
+    An arm reads the rows of data/<rows>, and trains on those of the split train; the oracle also on withheld ones.
+    No arm opens the test set.
+
+    Raises:
+        BadInput: there is no such arm.
+    """
+    from tasks.classifier.training import Examples, Record, train_seeds  # deferred: TensorFlow takes seconds to start
+    from tasks.support.weights import save_weights
+
+    if name not in params.arms:
+        raise BadInput(f"no arm {name} in params.yaml; expected one of {', '.join(params.arms)}")
+    arm = params.arms[name]
+    manifest = read_manifest(data / arm.rows)
+    classes = class_names(manifest)
+    training = Examples(*_read(rows_of(manifest, "train", *(["withheld"] if arm.withheld else [])), classes, images))
+    validation = Examples(*_read(rows_of(manifest, "validation"), classes, images))
+    with replacing(data / "classifiers" / name) as folder, child_run(name, arm.model_dump()) as run:
+
+        def report(record: Record) -> None:
+            values = {name: value for name, value in asdict(record).items() if name not in ("seed", "step")}
+            run.metrics({f"seed_{record.seed}_{name}": value for name, value in values.items()}, record.step)
+
+        trainings = train_seeds(arm, params, len(classes), training, validation, report)
+        trained = list(bar(trainings, f"train {name}", "seed", total=params.seeds))
+        save_weights(folder / "weights.npz", [each.weights for each in trained])
+        history = pd.DataFrame([asdict(record) for each in trained for record in each.history])
+        history.to_csv(folder / "history.csv", index=False, float_format="%.6g")
+        last = history.groupby("seed", as_index=False).last()
+        run.metrics(
+            {str(name): value for name, value in last.drop(columns=["seed", "step"]).mean().items()}, params.steps
+        )
+        run.files(folder)
+    log.info("  %s: balanced accuracy on validation %.3f", name, last["validation_balanced_accuracy"].mean())
+    return data / "classifiers" / name
+
+
+def _read(
+    rows: pd.DataFrame, classes: list[str], images: Images
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
+    """Images, labels and which of them are synthetic."""
+    synthetic = rows["generator"].notna() if "generator" in rows else pd.Series(False, index=rows.index)
+    pixels = read_images(rows["path"], images.size_px, images.channels)
+    return pixels, label_indices(rows, classes).astype(np.int64), synthetic.to_numpy(bool)
+
+
+if __name__ == "__main__":
+    command_for_each(lambda params, name: train(params.train, params.images, name))

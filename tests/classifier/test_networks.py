@@ -1,0 +1,68 @@
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+from tasks.classifier.networks import build_classifier, reset
+
+
+def _bytes(model: keras.Model) -> list[tuple[str, bytes]]:
+    return [(weight.path, weight.value.numpy().tobytes()) for weight in model.weights]
+
+
+@pytest.mark.parametrize(
+    ("size_px", "channels", "blocks"), [(8, 1, 2), (16, 3, 3), (32, 1, 4), (64, 3, 5), (128, 1, 6)]
+)
+def test_gives_logits_for_each_size_from_4x4_pixels(size_px, channels, blocks):
+    model = build_classifier(size_px, channels, classes=5, width=4, seed=1)
+    assert model.input_shape == (None, size_px, size_px, channels)
+    assert model.output_shape == (None, 5)
+    assert model.get_layer("flat").input.shape[1:3] == (4, 4)
+    convolutions = [f"conv_{block + 1}{half}" for block in range(blocks) for half in "ab"]
+    named = {"images", "flat", "logits", *convolutions, *(f"pool_{block}" for block in range(1, blocks))}
+    assert {layer.name for layer in model.layers} == named
+
+
+def test_gives_logits_not_probabilities():
+    model = build_classifier(8, 1, classes=3, width=4, seed=1)
+    model.get_layer("logits").bias.assign([10.0, -10.0, 0.0])
+    np.testing.assert_allclose(model(np.zeros((2, 8, 8, 1), np.float32)), [[10, -10, 0]] * 2)
+
+
+def test_weights_depend_on_the_seed_alone():
+    first = _bytes(build_classifier(8, 1, 3, 4, seed=1))
+    keras.utils.set_random_seed(5)
+    keras.layers.Dense(3).build((None, 4))
+    assert _bytes(build_classifier(8, 1, 3, 4, seed=1)) == first
+    assert _bytes(build_classifier(8, 1, 3, 4, seed=2)) != first
+
+
+def test_weights_are_the_same_in_another_thread():
+    other = []
+    thread = threading.Thread(target=lambda: other.append(_bytes(build_classifier(8, 1, 3, 4, seed=1))))
+    thread.start()
+    thread.join()
+    assert other == [_bytes(build_classifier(8, 1, 3, 4, seed=1))]
+
+
+def test_weights_are_the_same_in_every_process():
+    # Written down from another process: a change of Keras or of the seeds' derivation changes all results.
+    model = build_classifier(8, 1, 3, 4, seed=1)
+    row = model.get_layer("logits").kernel.value.numpy()[0]
+    np.testing.assert_allclose(row, [-0.0206242185, -0.0155345947, -0.0911393687], rtol=1e-6)
+
+
+def test_layers_start_differently_and_with_the_scale_of_he():
+    model = build_classifier(8, 1, 3, 32, seed=1)
+    a, b = (model.get_layer(name).kernel.value.numpy() for name in ("conv_1b", "conv_2a"))
+    assert not np.array_equal(a.ravel()[:9], b.ravel()[:9])
+    assert a.std() == pytest.approx(np.sqrt(2 / (9 * 32)), rel=0.05)
+
+
+def test_reset_equals_a_fresh_build():
+    model = build_classifier(8, 1, 3, 4, seed=1)
+    for weight in model.weights:
+        weight.assign(weight + 1.0)
+    reset(model, 7)
+    assert _bytes(model) == _bytes(build_classifier(8, 1, 3, 4, seed=7))

@@ -1,0 +1,156 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tasks.classifier import training
+from tasks.classifier.metrics import accuracy, balanced_accuracy
+from tasks.classifier.networks import build_classifier
+from tasks.classifier.training import Examples, predict, train_seeds
+from tasks.support.params import Arm, Train
+from tasks.support.weights import get_weights
+
+
+def _arm(**settings) -> Arm:
+    plain = {"rows": "split", "withheld": False, "oversample": False, "shift_px": 0, "mixup_alpha": 0.0}
+    return Arm(**plain | {"synthetic_share": 0.0} | settings)
+
+
+def _params(**settings) -> Train:
+    values = {"seeds": 2, "steps": 8, "batch": 8, "learning_rate": 0.01, "width": 4, "record_every": 4}
+    return Train(**values | settings, arms={"a": _arm(), "b": _arm()})
+
+
+def _examples(count: int, seed: int = 0) -> Examples:
+    """Noise with a bright 3x3 square in one of three corners; class 2 is rare, a few of it count as synthetic."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 8 % 7 % 3
+    images = rng.integers(0, 100, (count, 8, 8, 1), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        top, left = ((0, 0), (0, 5), (5, 0))[label]
+        image[top : top + 3, left : left + 3] = 255
+    return Examples(images, labels, (labels == 2) & (np.arange(count) > count // 2))
+
+
+ALL = _arm(oversample=True, shift_px=1, mixup_alpha=0.5, synthetic_share=0.5)
+
+
+def _train(arm=ALL, count=40, **settings):
+    records = []
+    trained = list(train_seeds(arm, _params(**settings), 3, _examples(count), _examples(24, seed=1), records.append))
+    return trained, records
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return _train()[0]
+
+
+def _bytes(trained) -> list[bytes]:
+    return [array.tobytes() for each in trained for array in each.weights.values()]
+
+
+def test_overfits_a_tiny_batch():
+    trained, records = _train(_arm(), count=6, seeds=2, steps=60, batch=6, record_every=20)
+    for each in trained:
+        assert each.history[-1].train_loss < 0.01
+        assert each.history[-1].train_accuracy == 1
+    assert records[0].train_loss > records[2].train_loss
+
+
+def test_learns_what_a_class_is_from_the_whole_recipe():
+    trained, _ = _train(seeds=2, steps=120, batch=16, record_every=120)
+    assert [each.history[-1].validation_accuracy for each in trained] == [1, 1]
+
+
+def test_two_trainings_have_equal_bytes(trained):
+    first, second = trained, _train()[0]
+    assert _bytes(first) == _bytes(second)
+    assert [each.history for each in first] == [each.history for each in second]
+    assert [each.validation.tobytes() for each in first] == [each.validation.tobytes() for each in second]
+
+
+def test_seeds_differ_and_do_not_depend_on_each_other(trained):
+    two, three = trained, _train(seeds=3)[0]
+    assert [each.seed for each in three] == [1, 2, 3]
+    assert _bytes(two) == _bytes(three[:2])
+    assert len({array.tobytes() for array in (each.weights["conv_1a/kernel"] for each in three)}) == 3
+
+
+def test_recording_more_often_changes_nothing(trained):
+    often = _train(record_every=3)[0]
+    assert _bytes(often) == _bytes(trained)
+    assert [record.step for record in often[0].history] == [3, 6, 8]
+    assert [record.step for record in trained[0].history] == [4, 8]
+
+
+def test_all_arms_start_from_the_same_weights_of_a_seed(monkeypatch):
+    monkeypatch.setattr(training, "_train_step", lambda *_: (tf.constant(0.0), tf.constant(0.0)))
+    for arm in (_arm(), ALL):
+        for each in _train(arm)[0]:
+            fresh = get_weights(build_classifier(8, 1, 3, 4, each.seed))
+            assert {name: array.tobytes() for name, array in each.weights.items()} == {
+                name: array.tobytes() for name, array in fresh.items()
+            }
+
+
+def test_reports_every_record_at_once():
+    records = []
+    trainings = train_seeds(ALL, _params(), 3, _examples(40), _examples(24), records.append)
+    first = next(trainings)
+    assert records == first.history
+    assert [(record.seed, record.step) for record in records] == [(1, 4), (1, 8)]
+
+
+def test_validation_is_neither_shifted_nor_mixed(trained):
+    first = trained[0]
+    validation = _examples(24, seed=1)
+    model = build_classifier(8, 1, 3, 4, seed=9)
+    predicted = predict(model, [first.weights], validation.images)[0]
+    np.testing.assert_array_equal(predicted, first.validation)
+    last = first.history[-1]
+    assert last.validation_accuracy == accuracy(predicted, validation.labels)
+    assert last.validation_balanced_accuracy == balanced_accuracy(predicted, validation.labels)
+    likelihood = predicted[np.arange(24), validation.labels]
+    assert last.validation_loss == pytest.approx(-np.log(likelihood).mean())
+
+
+def test_first_loss_is_the_cross_entropy_of_the_initial_weights():
+    examples = replace(_examples(8), synthetic=np.zeros(8, bool))
+    trained = next(train_seeds(_arm(), _params(steps=1, record_every=1), 3, examples, examples, lambda _: None))
+    before = predict(build_classifier(8, 1, 3, 4, 1), [get_weights(build_classifier(8, 1, 3, 4, 1))], examples.images)
+    likelihood = before[0][np.arange(8), examples.labels]  # the batch is the whole set, in some order
+    assert trained.history[0].train_loss == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)
+    assert trained.history[0].train_accuracy == accuracy(before[0], examples.labels)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_images_reach_the_network_mixed_shifted_and_signed(monkeypatch, alpha):
+    seen = []
+
+    def step(_model, _optimizer, x, y):
+        tf.py_function(lambda x, y: seen.append((x.numpy(), y.numpy())), [x, y], [])
+        return tf.constant(0.0), tf.constant(0.0)
+
+    monkeypatch.setattr(training, "_train_step", step)
+    _train(_arm(mixup_alpha=alpha, shift_px=1), seeds=2, steps=4, record_every=4)
+    images, labels = (np.concatenate(values) for values in zip(*seen, strict=True))
+    assert images.dtype == np.float32
+    assert images.min() == -1  # black comes in from the side
+    assert images.max() <= 1
+    np.testing.assert_allclose(labels.sum(axis=1), 1, rtol=1e-6)
+    assert (np.sort(labels, axis=1)[:, :2] > 0).any() == (alpha > 0)
+
+
+def test_predicts_each_training_in_any_number_of_images(monkeypatch):
+    images = _examples(10).images
+    weights = [get_weights(build_classifier(8, 1, 3, 4, seed)) for seed in (1, 2)]
+    model = build_classifier(8, 1, 3, 4, seed=3)
+    whole = predict(model, weights, images)
+    assert whole.shape == (2, 10, 3)
+    assert whole.dtype == np.float32
+    np.testing.assert_allclose(whole.sum(axis=2), 1, rtol=1e-6)
+    assert not np.allclose(whole[0], whole[1])
+    monkeypatch.setattr(training, "_PREDICTED_AT_ONCE", 4)
+    np.testing.assert_allclose(predict(model, weights, images), whole, rtol=1e-5)
