@@ -18,13 +18,13 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
 
     Classifiers of arms that params.yaml no longer names are removed.
     """
-    from tasks.classifier.comparison import TestSet, compare_arms  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.comparison import Exam, compare_arms  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.report import write_report
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
     classes, rows = class_names(manifest), rows_of(manifest, "test")
-    test = TestSet(
+    test = Exam(
         images=read_images(rows["path"], images.size_px, images.channels),
         labels=label_indices(rows, classes),
         natural=rows["natural_test"].to_numpy(bool),

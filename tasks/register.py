@@ -41,12 +41,12 @@ def register(generator: Path = Path("data/generator"), report: Path = Path("data
         "report_sha256": sha256_of(report),
         "git_commit": _git_commit(),
         "verdict": verdict["verdict"],
-        "reasons": "; ".join(verdict["reasons"]),
+        "reasons": " ".join(verdict["reasons"]),
         **{
             f"score_{name}": f"{value:.6g}" for name, value in read_json(generator / "selection.json")["scores"].items()
         },
     }
-    line = register_generator(
+    return register_generator(
         Candidacy(
             folder=generator,
             code=[Path(path) for path in CODE],
@@ -56,8 +56,6 @@ def register(generator: Path = Path("data/generator"), report: Path = Path("data
             promote=verdict["verdict"] == "synthesise",
         )
     )
-    log.info("register: %s", line)
-    return line
 
 
 def _git_commit() -> str:
@@ -65,4 +63,4 @@ def _git_commit() -> str:
 
 
 if __name__ == "__main__":
-    command(lambda _: register())
+    command(lambda _: log.info(register()))

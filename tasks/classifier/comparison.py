@@ -18,7 +18,7 @@ from tasks.support.weights import load_weights
 
 
 @dataclass(frozen=True)
-class TestSet:
+class Exam:
     """The images that decide: uint8 (n, h, w, c), labels int (n,), which are as imbalanced as train, class names."""
 
     images: NDArray[np.uint8]
@@ -70,7 +70,7 @@ class Comparison:
     verdict: Verdict
 
 
-def compare_arms(params: Evaluate, train: Train, test: TestSet, trained: Path, made: int) -> Comparison:
+def compare_arms(params: Evaluate, train: Train, test: Exam, trained: Path, made: int) -> Comparison:
     """Predict with every arm in `trained`, and compare the pair chosen on validation.
 
     Args:
@@ -101,18 +101,18 @@ def compare_arms(params: Evaluate, train: Train, test: TestSet, trained: Path, m
     return Comparison(arms, pair, difference, p, verdict)
 
 
-def _predict(train: Train, test: TestSet, folder: Path) -> NDArray[np.float32]:
+def _predict(train: Train, test: Exam, folder: Path) -> NDArray[np.float32]:
     size_px, channels = test.images.shape[2:]
     model = build_classifier(size_px, channels, len(test.classes), train.width, seed=0)
     return predict(model, load_weights(folder / "weights.npz"), test.images)
 
 
-def _balanced(probabilities: NDArray[np.float32], test: TestSet) -> NDArray[np.float64]:
+def _balanced(probabilities: NDArray[np.float32], test: Exam) -> NDArray[np.float64]:
     return np.array([metrics.balanced_accuracy(each, test.labels) for each in probabilities])
 
 
 def _result(
-    probabilities: NDArray[np.float32], test: TestSet, history: pd.DataFrame, share_of_gap: float | None
+    probabilities: NDArray[np.float32], test: Exam, history: pd.DataFrame, share_of_gap: float | None
 ) -> ArmResult:
     natural: Any = test.natural
     return ArmResult(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.classifier.comparison import Comparison, TestSet
+from tasks.classifier.comparison import Comparison, Exam
 from tasks.support.files import write_json
 from tasks.support.params import Evaluate
 from tasks.support.plots import draw_arms, draw_confusions, draw_curves
@@ -16,7 +16,7 @@ def write_report(
     folder: Path,
     params: Evaluate,
     comparison: Comparison,
-    test: TestSet,
+    test: Exam,
     balance: pd.DataFrame,
     selection: dict[str, Any],
 ) -> None:
@@ -36,7 +36,7 @@ def write_report(
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _metrics(comparison: Comparison, test: TestSet) -> dict[str, Any]:
+def _metrics(comparison: Comparison, test: Exam) -> dict[str, Any]:
     """What `dvc metrics show` compares between revisions; rounded, so that it is read with ease."""
     arms = {
         name: {
@@ -54,7 +54,7 @@ def _metrics(comparison: Comparison, test: TestSet) -> dict[str, Any]:
     return {"arms": arms, "gain": {name: round(value, 5) for name, value in gain.items()}}
 
 
-def _write_tables(folder: Path, comparison: Comparison, test: TestSet) -> None:
+def _write_tables(folder: Path, comparison: Comparison, test: Exam) -> None:
     """curves.csv (arm, step, means over seeds) and confusion.csv (one row per prediction of the arm with synthesis)."""
     curves = [arm.history.drop(columns="seed").assign(arm=name) for name, arm in comparison.arms.items()]
     pd.concat(curves).to_csv(folder / "curves.csv", index=False, float_format="%.6g")
@@ -64,7 +64,7 @@ def _write_tables(folder: Path, comparison: Comparison, test: TestSet) -> None:
     pd.DataFrame({"actual": names[true], "predicted": names[predicted]}).to_csv(folder / "confusion.csv", index=False)
 
 
-def _draw(folder: Path, params: Evaluate, comparison: Comparison, test: TestSet) -> None:
+def _draw(folder: Path, params: Evaluate, comparison: Comparison, test: Exam) -> None:
     arms = comparison.arms
     draw_arms(
         folder / "arms.png", {name: arm.balanced.tolist() for name, arm in arms.items()}, "balanced accuracy on test"
@@ -90,11 +90,11 @@ def _summary(comparison: Comparison) -> list[str]:
     width = max(len(name) for name in comparison.arms)
     header = f"{'arm'.ljust(width)}  balanced accuracy on test (mean ± spread over seeds)"
     rows = [f"{name.ljust(width)}  {arm.mean:.4f} ± {arm.spread:.4f}" for name, arm in comparison.arms.items()]
-    return [header, *rows, f"verdict: {comparison.verdict.answer}. {' '.join(comparison.verdict.reasons)}"]
+    return [header, *rows, f"verdict: {comparison.verdict.answer}", *comparison.verdict.reasons]
 
 
 def _report(
-    params: Evaluate, comparison: Comparison, test: TestSet, balance: pd.DataFrame, selection: dict[str, Any]
+    params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame, selection: dict[str, Any]
 ) -> list[str]:
     generative, other = comparison.pair
     seeds = len(comparison.arms[generative].balanced)
@@ -150,7 +150,7 @@ def _arms_table(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _classes_table(params: Evaluate, comparison: Comparison, test: TestSet, balance: pd.DataFrame) -> list[str]:
+def _classes_table(params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame) -> list[str]:
     shown = list(dict.fromkeys([params.baseline, comparison.pair[1], comparison.pair[0]]))
     recalls = {name: dict(zip(test.classes, comparison.arms[name].recalls, strict=True)) for name in shown}
     lines = [

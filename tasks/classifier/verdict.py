@@ -39,9 +39,9 @@ def decide(
     """
     generative, other = pair
     compared = (
-        f"{generative} reached a balanced accuracy of {means[0]:.4f} on test, {other} (the best on validation without "
-        f"synthetic images) {means[1]:.4f}: difference {difference.mean:+.4f}, {confidence:.0%} interval "
-        f"[{difference.low:+.4f}, {difference.high:+.4f}] over seeds and test images, sign-flip p {p:.3f}."
+        f"{generative} {means[0]:.4f} against {other} {means[1]:.4f}, the best on validation with and without synthetic "
+        f"images: difference {difference.mean:+.4f}, {confidence:.0%} interval [{difference.low:+.4f}, "
+        f"{difference.high:+.4f}] over seeds and test images, sign-flip p {p:.3f}."
     )
     if made == 0:
         return Verdict("do not synthesise", ["No class could be synthesised.", compared])

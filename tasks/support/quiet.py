@@ -5,7 +5,9 @@ import re
 import sys
 import tempfile
 
-_NOISE = re.compile(rb"WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|To enable the following instructions")
+_NOISE = re.compile(
+    rb"WARNING: All log messages before absl|[IWE]\d{4} \d\d:\d\d:|To enable the following instructions"
+)
 
 
 def import_tensorflow() -> None:

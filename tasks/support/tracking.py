@@ -6,13 +6,14 @@ the stage: the files are the truth.
 """
 
 import hashlib
+import io
 import os
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -209,8 +210,9 @@ def register_generator(candidacy: Candidacy) -> str:
         raise BadInput(
             f"cannot register at {where}: {_first_line(error)}: start the MLflow server, then `make register`"
         ) from error
-    state = "promoted to champion" if candidacy.promote else "not promoted"
-    return f"{MODEL} version {version} ({'known' if known else 'new'}): candidate, {state}: {candidacy.tags['reasons']}"
+    known_as = "already registered" if known else "new"
+    outcome = "promoted to champion" if candidacy.promote else "not promoted to champion"
+    return f"{MODEL} version {version} ({known_as}): candidate, {outcome}"
 
 
 def _find_version(client: Any, sha256: str) -> str | None:
@@ -236,9 +238,10 @@ def _log_generator(candidacy: Candidacy) -> str:
             input_example=rows,
             pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "tensorflow", "keras")],
         )
-    registered = mlflow.register_model(
-        model.model_uri, MODEL, tags={"generator_sha256": candidacy.tags["generator_sha256"]}
-    )
+    with redirect_stderr(io.StringIO()):  # it prints what the caller says anyway
+        registered = mlflow.register_model(
+            model.model_uri, MODEL, tags={"generator_sha256": candidacy.tags["generator_sha256"]}
+        )
     return str(registered.version)
 
 

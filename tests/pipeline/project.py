@@ -1,0 +1,123 @@
+"""Copies of the project with tiny parameters, to be run for real by both drivers."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+PYTHON = Path(sys.executable)
+DVC = PYTHON.with_name("dvc")
+
+
+class Project:
+    """A clone of the project in a folder of its own, with a home of its own."""
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self.folder = folder
+        self.output = ""  # of the last command
+        self.env = {
+            "PATH": "/usr/bin:/bin",  # no Python of ours: stages find the interpreter that runs DVC
+            "HOME": str(folder.parent / "home"),
+            "PREFECT_API_URL": server,
+            "PYTHONWARNINGS": "ignore",  # a subprocess shows the warnings of libraries, which are not the tests' matter
+        }
+
+    def start(self, *command: object, **options: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def run(self, *command: object, code: int = 0) -> str:
+        """Output of a command, which has to end with `code`."""
+        process = self.start(*command)
+        self.output, _ = process.communicate(timeout=600)
+        assert process.returncode == code, self.output
+        return self.output
+
+    def flow(self, code: int = 0) -> str:
+        return self.run(PYTHON, "-m", "flows.rebalance", code=code)
+
+    def repro(self, code: int = 0) -> str:
+        return self.run(DVC, "repro", code=code)
+
+    def refresh(self) -> str:
+        return self.run(PYTHON, "-m", "tasks.dataset.sources")
+
+    def lock(self) -> str:
+        return (self.folder / "dvc.lock").read_text()
+
+    def change(self, *keys: str, value: object) -> None:
+        """Set one value of params.yaml."""
+        path = self.folder / "params.yaml"
+        params = section = yaml.safe_load(path.read_text())
+        for key in keys[:-1]:
+            section = section[key]
+        section[keys[-1]] = value
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def copy(self, folder: Path) -> "Project":
+        """The same project, outputs, cache and runs included, elsewhere."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder, self.env["PREFECT_API_URL"])
+
+
+def draw_shapes(root: Path, counts: dict[str, int]) -> None:
+    """Class folders of 8x8 images with a bright bar in a place that depends on the class, and noise."""
+    rng = np.random.default_rng(0)
+    for place, (label, count) in enumerate(counts.items()):
+        (root / label).mkdir(parents=True)
+        for number in range(count):
+            image = rng.integers(0, 90, (8, 8))
+            image[:, 2 * place + rng.integers(0, 2)] += 150
+            Image.fromarray(image.astype(np.uint8)).save(root / label / f"{number:03d}.png")
+
+
+def tiny_params(source: Path) -> dict[str, Any]:
+    """The shipped parameters with a small source and the least of everything."""
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["ingest"] = {"source": {"kind": "folder", "path": str(source)}}
+    params["split"]["keep"] = {"cat": 0.5}
+    for candidate in params["train_gan"]["candidates"].values():
+        candidate.update(width=16, latent=8, batch=8, epochs=2, steps_per_epoch=4)
+    params["synthesize"].update(min_images=5, min_diversity=0.0)
+    params["train"].update(seeds=3, steps=12, record_every=6, width=4, batch=8)
+    params["evaluate"]["resamples"] = 200
+    return params
+
+
+def make_project(folder: Path, server: str, params: dict[str, Any]) -> Project:
+    """A clone of the project's files with other parameters, committed."""
+    folder.mkdir(parents=True)
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\n")
+    for name in filter(None, names):
+        if (ROOT / name).exists() and not name.startswith("tests/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    project = Project(folder, server)
+    (folder.parent / "home").mkdir(exist_ok=True)
+    project.run("git", "init", "--quiet", "--initial-branch=main")
+    project.refresh()
+    project.run("git", "add", "--all")
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    project.run("git", *identity, "commit", "--quiet", "--message=start")
+    return project

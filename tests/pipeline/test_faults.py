@@ -1,0 +1,122 @@
+"""Kills, missing servers, second runs: whatever happens, the next run by either driver ends in the same place."""
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.support.files import sha256_of
+from tests.pipeline.project import DVC, PYTHON, Project
+
+FLOW = (PYTHON, "-m", "flows.rebalance")
+REPRO = (DVC, "repro")
+UNDER_WAY = {
+    "train_gan": "data/generators/.non_saturating.partial",
+    "synthesize": "data/.synthetic.partial",
+}
+
+
+def kill_at(project: Project, command: tuple[object, ...], place: Path) -> None:
+    """Start a command, and kill it and its children the moment that `place` exists."""
+    process = project.start(*command)
+    deadline = time.monotonic() + 300
+    while not place.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize(("killed", "after"), [(FLOW, REPRO), (REPRO, FLOW)], ids=["flow-repro", "repro-flow"])
+def test_killed_in_train_gan_and_in_synthesize_the_other_driver_ends_with_the_same_lock(
+    fresh: Project, reproduced: Project, tmp_path: Path, killed: tuple[object, ...], after: tuple[object, ...]
+) -> None:
+    project = fresh.copy(tmp_path / "project")
+    for place in UNDER_WAY.values():
+        kill_at(project, killed, project.folder / place)
+        assert not (project.folder / "data/synthetic").exists()
+    project.run(*after)
+    assert project.lock() == reproduced.lock()
+    left = [path.name for path in (project.folder / "data").rglob(".*.partial")]
+    assert left == []
+
+
+def test_runs_of_killed_processes_do_not_stay_running(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    shutil.rmtree(project.folder / ".dvc/cache")
+    shutil.rmtree(project.folder / "data/generators")
+    kill_at(project, FLOW, project.folder / UNDER_WAY["train_gan"])
+    list_status = (
+        "import mlflow, collections; mlflow.set_tracking_uri('sqlite:///mlflow.db');"
+        "runs = mlflow.search_runs(experiment_names=['equipoise'], output_format='list');"
+        "print(sorted(collections.Counter(run.info.status for run in runs).items()))"
+    )
+    assert "RUNNING" in project.run(PYTHON, "-c", list_status)
+    project.flow()
+    assert "RUNNING" not in project.run(PYTHON, "-c", list_status)
+    assert "KILLED" in project.output
+
+
+def test_a_second_run_in_the_same_folder_is_refused(fresh: Project, tmp_path: Path) -> None:
+    project = fresh.copy(tmp_path / "project")
+    first = project.start(*FLOW)
+    while not (project.folder / "data/raw").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    for command in (FLOW, (PYTHON, "-m", "tasks.split")):
+        assert "is already running Equipoise in" in project.run(*command, code=1)
+    output, _ = first.communicate(timeout=600)
+    assert first.returncode == 0, output
+
+
+def test_without_a_tracking_server_stages_go_on_and_register_says_what_to_do(
+    fresh: Project, reproduced: Project, tmp_path: Path
+) -> None:
+    project = fresh.copy(tmp_path / "project")
+    project.env["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
+    output = project.flow(code=1)
+    assert "not tracked: MLflow at http://127.0.0.1:9 said" in output
+    assert output.rstrip().endswith("start the MLflow server, then `make register`")
+    assert project.lock() == reproduced.lock()
+
+
+@pytest.mark.parametrize("driver", [FLOW, REPRO], ids=["flow", "repro"])
+def test_bad_input_is_one_line_and_leaves_earlier_outputs(
+    flowed: Project, tmp_path: Path, driver: tuple[object, ...]
+) -> None:
+    project = flowed.copy(tmp_path / "project")
+    outputs, lock = sha256_of(project.folder / "data"), project.lock()
+    shipped = (project.folder / "params.yaml").read_text()
+    cases = [
+        (("split", "keep"), {"bat": 0.5}, "split.keep names class bat, which the data does not have"),
+        (("validate", "min_per_class"), 1000, 'class "bird" has 60 good images; expected at least 1000'),
+        (("split", "min_per_class"), 500, "images; split needs 500"),
+        (("split", "seed"), "x", "params.yaml: split.seed is 'x': input should be a valid integer"),
+        (("split", "extra"), 1, "params.yaml: unknown key split.extra"),
+    ]
+    for keys, value, message in cases:
+        project.change(*keys, value=value)
+        output = project.run(*driver, code=255 if driver == REPRO else 1)
+        assert sum(message in line for line in output.splitlines()) == 1, output
+        assert "Traceback" not in output
+        assert sha256_of(project.folder / "data") == outputs
+        assert project.lock() == lock
+        (project.folder / "params.yaml").write_text(shipped)
+
+
+def test_an_empty_source_and_a_missing_git_repository_are_named(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    outputs = sha256_of(project.folder / "data")
+    (tmp_path / "empty").mkdir()
+    project.change("ingest", "source", "path", value=str(tmp_path / "empty"))
+    assert "holds no file in a class folder" in project.flow(code=1)
+    shutil.copy(flowed.folder / "params.yaml", project.folder / "params.yaml")
+    shutil.rmtree(project.folder / ".git")
+    output = project.flow(code=1)
+    assert "run in a clone made by git" in output
+    assert "Traceback" not in output
+    assert sha256_of(project.folder / "data") == outputs

@@ -1,0 +1,132 @@
+"""Two drivers, one result: the rules of parity, each by real runs."""
+
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+
+import yaml
+
+from tests.pipeline.project import DVC, Project
+
+STAGES = [
+    "ingest",
+    "validate",
+    "cleanup",
+    "split",
+    "train_gan@non_saturating",
+    "train_gan@relativistic",
+    "select_generator",
+    "synthesize",
+    "train@imbalanced",
+    "train@full",
+    "train@oversampled_augmented",
+    "train@mixup_oversampled_augmented",
+    "train@gan_mixup",
+    "evaluate",
+]
+DOWNSTREAM_OF_TRAIN = [stage for stage in STAGES if stage.startswith("train@")] + ["evaluate"]
+
+
+def ran_by_flow(output: str) -> list[str]:
+    return sorted(re.findall(r"^([a-z_@]+): done in", output, re.MULTILINE))
+
+
+def ran_by_dvc(output: str) -> list[str]:
+    return sorted(re.findall(r"^Running stage '(.+)':", output, re.MULTILINE))
+
+
+def parent_runs(project: Project) -> int:
+    with sqlite3.connect(project.folder / "mlflow.db") as store:
+        (count,) = store.execute("SELECT count(*) FROM tags WHERE key = 'equipoise.key'").fetchone()
+    store.close()
+    return int(count)
+
+
+def test_both_drivers_run_every_stage_and_write_the_same_lock(flowed: Project, reproduced: Project) -> None:
+    assert ran_by_flow(flowed.output) == sorted(STAGES)
+    assert list(yaml.safe_load(flowed.lock())["stages"]) == STAGES
+    assert flowed.lock() == reproduced.lock()
+
+
+def test_after_the_flow_dvc_has_nothing_to_do(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    assert "Data and pipelines are up to date." in project.run(DVC, "status")
+    output = project.repro()
+    assert ran_by_dvc(output) == []
+    assert output.count("didn't change, skipping") == len(STAGES)
+    assert project.lock() == flowed.lock()
+
+
+def test_after_dvc_the_flow_computes_nothing_but_registers(reproduced: Project, tmp_path: Path) -> None:
+    project = reproduced.copy(tmp_path / "project")
+    output = project.flow()
+    assert ran_by_flow(output) == []
+    assert output.count(": current") == len(STAGES)
+    assert "equipoise-generator version 1 (new)" in output
+    assert project.lock() == reproduced.lock()
+
+
+def test_a_run_with_nothing_new_creates_no_mlflow_run_and_no_version(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    before = parent_runs(project)
+    assert before == 1
+    output = project.flow()
+    assert "equipoise-generator version 1 (already registered)" in output
+    assert parent_runs(project) == before
+
+
+def test_a_changed_parameter_reruns_exactly_what_depends_on_it(flowed: Project, tmp_path: Path) -> None:
+    first, second = flowed.copy(tmp_path / "flow"), flowed.copy(tmp_path / "dvc")
+    for project in (first, second):
+        project.change("train", "seeds", value=2)
+    assert ran_by_flow(first.flow()) == sorted(DOWNSTREAM_OF_TRAIN)
+    assert ran_by_dvc(second.repro()) == sorted(DOWNSTREAM_OF_TRAIN)
+    assert first.lock() == second.lock()
+    assert first.lock() != flowed.lock()
+    # The old value is in DVC's run cache: the flow takes it from there, as `dvc repro` would.
+    first.change("train", "seeds", value=3)
+    output = first.flow()
+    assert ran_by_flow(output) == []
+    assert output.count("restored from DVC's cache") == len(DOWNSTREAM_OF_TRAIN)
+    assert yaml.safe_load(first.lock()) == yaml.safe_load(flowed.lock())
+
+
+def test_a_changed_image_reruns_what_depends_on_it_once_the_source_is_listed_anew(
+    flowed: Project, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    old = yaml.safe_load((flowed.folder / "params.yaml").read_text())["ingest"]["source"]["path"]
+    shutil.copytree(old, source)
+    projects = [flowed.copy(tmp_path / "flow"), flowed.copy(tmp_path / "dvc")]
+    for project in projects:
+        project.change("ingest", "source", "path", value=str(source))
+    (source / "cat/000.png").write_bytes((source / "cat/001.png").read_bytes())
+    refused = projects[1].repro(code=255)
+    assert "run `make refresh`" in refused
+    assert "changed" in projects[1].refresh()
+    assert ran_by_flow(projects[0].flow()) == sorted(STAGES)
+    assert ran_by_dvc(projects[1].repro()) == sorted(STAGES)
+    assert projects[0].lock() == projects[1].lock()
+
+
+def test_outputs_of_arms_no_longer_named_are_removed(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    params = yaml.safe_load((project.folder / "params.yaml").read_text())
+    del params["train"]["arms"]["mixup_oversampled_augmented"]
+    (project.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    assert ran_by_flow(project.flow()) == ["evaluate"]
+    assert "mixup_oversampled_augmented" not in {path.name for path in (project.folder / "data/classifiers").iterdir()}
+    assert ran_by_dvc(project.repro()) == []
+
+
+def test_metrics_plots_and_experiments_work(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    assert "arms.gan_mixup.balanced_accuracy" in project.run(DVC, "metrics", "show")
+    assert "index.html" in project.run(DVC, "plots", "show")
+    output = project.run(DVC, "exp", "run", "-S", "train.seeds=2")
+    assert ran_by_dvc(output) == sorted(DOWNSTREAM_OF_TRAIN)
+    with sqlite3.connect(project.folder / "mlflow.db") as store:
+        (versions,) = store.execute("SELECT count(*) FROM model_versions").fetchone()
+    store.close()
+    assert versions == 1  # the flow's own: an experiment does not register
