@@ -5,7 +5,8 @@ export DO_NOT_TRACK = true
 export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
 export PREFECT_HOME ?= $(CURDIR)/.prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
-SERVER := http://127.0.0.1:4200/api
+UI_PORT ?= 5000
+SERVER ?= http://127.0.0.1:4200/api
 
 .PHONY: demo setup repro refresh register lint test ui server worker lock
 
@@ -38,13 +39,14 @@ test: setup
 	$(BIN)/python -m pytest
 
 ui: setup  ## runs, curves, pictures and registered generators on http://127.0.0.1:5000
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000
+	$(BIN)/mlflow ui --host 127.0.0.1 --port $(UI_PORT)
 
 server: setup  ## a Prefect server on http://127.0.0.1:4200
 	$(BIN)/prefect server start --host 127.0.0.1 --port 4200
 
 worker: export PREFECT_API_URL = $(SERVER)
 worker: setup  ## deploy the schedule to that server and execute it
+	$(BIN)/prefect work-pool create equipoise --type process --overwrite
 	$(BIN)/prefect --no-prompt deploy --all
 	$(BIN)/prefect worker start --pool equipoise --type process
 

@@ -1,6 +1,8 @@
 """Register: the generator in the MLflow registry, promoted to champion only if the verdict on it is yes."""
 
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tasks.support.commands import command
@@ -8,7 +10,8 @@ from tasks.support.files import read_json, sha256_of
 from tasks.support.progress import log
 from tasks.support.tracking import Candidacy, register_generator
 
-CODE = [  # what loading and using a generator imports, and nothing else of the project
+PROJECT = Path(__file__).parents[1]
+CODE = [  # what loading and using a generator imports
     "tasks/__init__.py",
     "tasks/dataset/__init__.py",
     "tasks/dataset/ranges.py",
@@ -46,16 +49,24 @@ def register(generator: Path = Path("data/generator"), report: Path = Path("data
             f"score_{name}": f"{value:.6g}" for name, value in read_json(generator / "selection.json")["scores"].items()
         },
     }
-    return register_generator(
-        Candidacy(
+    with tempfile.TemporaryDirectory() as temporary:
+        candidacy = Candidacy(
             folder=generator,
-            code=[Path(path) for path in CODE],
+            code=_package(Path(temporary)),
             classes=settings["classes"],
             image_shape=(settings["size_px"], settings["size_px"], settings["channels"]),
             tags=tags,
             promote=verdict["verdict"] == "synthesise",
         )
-    )
+        return register_generator(candidacy)
+
+
+def _package(folder: Path) -> Path:
+    """A package in `folder` of the modules needed to load a generator, and of nothing else of the project."""
+    for name in CODE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / name, folder / name)
+    return folder / "tasks"
 
 
 def _git_commit() -> str:

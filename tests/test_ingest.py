@@ -51,7 +51,8 @@ def test_a_source_changed_behind_the_listing_is_refused_and_old_output_stays(
     assert [path.name for path in (project / "data").iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_listing_of_another_source_is_refused(project: Path, class_folders: Path) -> None:
+@pytest.mark.usefixtures("project")
+def test_a_listing_of_another_source_is_refused(class_folders: Path) -> None:
     refresh(Digits(kind="digits"))
     with pytest.raises(BadInput, match="run `make refresh`"):
         ingest(_params(class_folders))

@@ -106,7 +106,8 @@ def test_a_fatal_breach_stops_with_its_sentence(
     assert (project / "data_docs/index.html").exists()
 
 
-def test_too_full_a_quarantine_stops(project: Path, class_folders: Path) -> None:
+@pytest.mark.usefixtures("project")
+def test_too_full_a_quarantine_stops(class_folders: Path) -> None:
     _spoil(class_folders)
     _ingest(class_folders)
     validate(PARAMS)

@@ -1,4 +1,4 @@
-"""The report on all arms: a verdict, the numbers behind it, and pictures. Text without dates, so that it is versioned."""
+"""The report on all arms: a verdict, the numbers behind it, and pictures; without dates, so that it is versioned."""
 
 from pathlib import Path
 from typing import Any
@@ -96,14 +96,13 @@ def _summary(comparison: Comparison) -> list[str]:
 def _report(
     params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame, selection: dict[str, Any]
 ) -> list[str]:
-    generative, other = comparison.pair
-    seeds = len(comparison.arms[generative].balanced)
+    seeds = len(comparison.difference.by_seed)
     return [
         f"# Verdict: {comparison.verdict.answer}",
         "",
         *(f"{reason}\n" for reason in comparison.verdict.reasons),
-        f"The two arms were chosen on validation, before test was opened. {seeds} paired seeds, {len(test.labels)} test",
-        f"images, {params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
+        f"The two arms were chosen on validation, before test was opened: {seeds} paired seeds, {len(test.labels)}",
+        f"test images, {params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
         "",
         "## Arms",
         "",

@@ -39,8 +39,8 @@ def decide(
     """
     generative, other = pair
     compared = (
-        f"{generative} {means[0]:.4f} against {other} {means[1]:.4f}, the best on validation with and without synthetic "
-        f"images: difference {difference.mean:+.4f}, {confidence:.0%} interval [{difference.low:+.4f}, "
+        f"{generative} {means[0]:.4f} against {other} {means[1]:.4f}, the best on validation with and without "
+        f"synthetic images: difference {difference.mean:+.4f}, {confidence:.0%} interval [{difference.low:+.4f}, "
         f"{difference.high:+.4f}] over seeds and test images, sign-flip p {p:.3f}."
     )
     if made == 0:

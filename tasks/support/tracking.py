@@ -8,9 +8,7 @@ the stage: the files are the truth.
 import hashlib
 import io
 import os
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -167,12 +165,12 @@ def _first_line(error: Exception) -> str:
 class Candidacy:
     """A generator that asks for its place in the registry.
 
-    `folder` holds its files, `code` the modules needed to load them, `tags` what is known of it: `generator_sha256`
-    identifies it.
+    `folder` holds its files, `code` is a package of the modules needed to load them, `tags` what is known of it:
+    `generator_sha256` identifies it.
     """
 
     folder: Path
-    code: list[Path]
+    code: Path
     classes: list[str]
     image_shape: tuple[int, int, int]
     tags: dict[str, str]
@@ -228,12 +226,12 @@ def _log_generator(candidacy: Candidacy) -> str:
     output = TensorSpec(np.dtype(np.uint8), (-1, *candidacy.image_shape))
     rows = pd.DataFrame({"class": candidacy.classes, "seed": range(len(candidacy.classes))})
     columns = [ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]
-    with parent_run() as parent, tempfile.TemporaryDirectory() as temporary, mlflow.start_run(run_id=parent.run_id):
+    with parent_run() as parent, mlflow.start_run(run_id=parent.run_id):
         model = mlflow.pyfunc.log_model(
             name="generator",
             loader_module="tasks.gan.serving",
             data_path=str(candidacy.folder),
-            code_paths=[str(_package(candidacy.code, Path(temporary)))],
+            code_paths=[str(candidacy.code)],
             signature=ModelSignature(inputs=Schema(columns), outputs=Schema([output])),
             input_example=rows,
             pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "tensorflow", "keras")],
@@ -243,12 +241,3 @@ def _log_generator(candidacy: Candidacy) -> str:
             model.model_uri, MODEL, tags={"generator_sha256": candidacy.tags["generator_sha256"]}
         )
     return str(registered.version)
-
-
-def _package(code: list[Path], folder: Path) -> Path:
-    """The modules as a package of the same layout, with nothing else of the project."""
-    for path in code:
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    return folder / code[0].parts[0]

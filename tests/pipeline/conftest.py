@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -28,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         for _ in range(180):
             try:
-                with urllib.request.urlopen(f"{address}/health", timeout=5):
+                with socket.create_connection(("127.0.0.1", port), timeout=5):
                     break
             except OSError:
                 assert process.poll() is None, (home / "log").read_text()

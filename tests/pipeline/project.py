@@ -1,6 +1,8 @@
 """Copies of the project with tiny parameters, to be run for real by both drivers."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,11 @@ class Project:
         self.output, _ = process.communicate(timeout=600)
         assert process.returncode == code, self.output
         return self.output
+
+    def stop(self, process: subprocess.Popen[str], how: signal.Signals) -> None:
+        """Send a signal to a started command and its children, and wait for its end."""
+        os.killpg(process.pid, how)
+        process.communicate()
 
     def flow(self, code: int = 0) -> str:
         return self.run(PYTHON, "-m", "flows.rebalance", code=code)

@@ -1,6 +1,5 @@
 """Kills, missing servers, second runs: whatever happens, the next run by either driver ends in the same place."""
 
-import os
 import shutil
 import signal
 import time
@@ -27,8 +26,7 @@ def kill_at(project: Project, command: tuple[object, ...], place: Path) -> None:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    project.stop(process, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(("killed", "after"), [(FLOW, REPRO), (REPRO, FLOW)], ids=["flow-repro", "repro-flow"])

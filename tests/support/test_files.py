@@ -29,9 +29,8 @@ def test_the_new_folder_takes_the_old_ones_place_whole(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "out"
     _fill(target, "old")
-    with pytest.raises(ZeroDivisionError), replacing(target) as folder:
-        (folder / "file").write_text("half")
-        raise ZeroDivisionError
+    with pytest.raises(UnicodeEncodeError), replacing(target) as folder:
+        (folder / "file").write_text("half\udc80", encoding="utf-8")
     assert (target / "file").read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
