@@ -1,5 +1,5 @@
 # Every command of the README. Stages run in .venv, made from requirements.lock when it is missing or older.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export DO_NOT_TRACK = true
 export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
@@ -36,7 +36,7 @@ lint: setup
 	$(BIN)/mypy
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 ui: setup  ## runs, curves, pictures and registered generators on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port $(UI_PORT)

@@ -33,8 +33,9 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str})
     comparison = compare_arms(params, train, test, data / "classifiers", int(balance["synthetic"].sum()))
     selection = read_json(data / "generator/selection.json")
+    checks = [*read_json(data / "manifest/checks.json"), *read_json(data / "synthetic/checks.json")]
     with replacing(data / "report") as folder, parent_run() as run:
-        write_report(folder, params, comparison, test, balance, selection)
+        write_report(folder, params, comparison, test, balance, selection, checks)
         run.metrics({f"test_balanced_accuracy_{name}": arm.mean for name, arm in comparison.arms.items()})
         run.tags({"verdict": comparison.verdict.answer, "reasons": " ".join(comparison.verdict.reasons)})
         run.files(folder, "report")

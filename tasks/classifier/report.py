@@ -19,12 +19,14 @@ def write_report(
     test: Exam,
     balance: pd.DataFrame,
     selection: dict[str, Any],
+    checks: list[dict[str, Any]],
 ) -> None:
     """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into `folder`.
 
     Args:
         balance: per class real, promised and synthetic counts and why synthesis abstained, as `synthesize` writes it.
         selection: the generator chosen and its scores, as `select_generator` writes them.
+        checks: rows of checks.json, as `validate` and `synthesize` write them.
     """
     verdict = comparison.verdict
     write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons})
@@ -32,7 +34,7 @@ def write_report(
     _write_tables(folder, comparison, test)
     _draw(folder, params, comparison, test)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
-    lines = _report(params, comparison, test, balance, selection)
+    lines = _report(params, comparison, test, balance, selection) + _checks_lines(checks)
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -131,7 +133,6 @@ def _report(
         "",
         "![curves](curves.png)",
         "",
-        "Checks of the data: [Data Docs](../../data_docs/index.html). Runs: `make ui`.",
     ]
 
 
@@ -167,4 +168,22 @@ def _generator_lines(selection: dict[str, Any]) -> list[str]:
     lines += ["| candidate | KID on validation | least diversity within a class |", "| --- | --: | --: |"]
     for name, scores in selection["candidates"].items():
         lines.append(f"| {name} | {scores['kid']:.4f} | {scores['diversity_least']:.2f} |")
+    return lines
+
+
+def _checks_lines(checks: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "## Checks of the data",
+        "",
+        "By Great Expectations, whose own pages are the [Data Docs](../../data_docs/index.html). Observed: the sum of",
+        "the column, or the number of values that break the rule.",
+        "",
+        "| table | column | rule | at least | at most | observed | passed | else |",
+        "| --- | --- | --- | --: | --: | --: | --- | --- |",
+    ]
+    for row in checks:
+        least, most = ("" if row[bound] is None else f"{row[bound]:g}" for bound in ("minimum", "maximum"))
+        passed, otherwise = "yes" if row["passed"] else "no", "stops" if row["fatal"] else "is reported"
+        cells = (row["table"], row["column"], row["rule"], least, most, f"{row['observed']:g}", passed, otherwise)
+        lines.append(f"| {' | '.join(cells)} |")
     return lines

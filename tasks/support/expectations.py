@@ -35,7 +35,10 @@ class Check:
 
 
 def check(name: str, table: pd.DataFrame, checks: list[Check]) -> list[dict[str, Any]]:
-    """The result of each check of a table: rule, column, sentence, fatal, passed, observed; Data Docs are renewed.
+    """The result of each check of a table, as plain rows; Data Docs are renewed.
+
+    A row has table, rule, column, minimum, maximum, fatal, passed and observed: the sum for the rule `sum`, for the
+    others the number of values that break it.
 
     Raises:
         BadInput: a fatal check failed; the error is its sentence, once for each failing row (three at most).
@@ -46,9 +49,11 @@ def check(name: str, table: pd.DataFrame, checks: list[Check]) -> list[dict[str,
         observed = result["result"].get("observed_value", result["result"].get("unexpected_count"))
         rows.append(
             {
+                "table": name,
                 "rule": one.rule,
                 "column": one.column,
-                "sentence": one.sentence,
+                "minimum": one.minimum,
+                "maximum": one.maximum,
                 "fatal": one.fatal,
                 "passed": bool(result["success"]),
                 "observed": None if observed is None else float(observed),

@@ -1,12 +1,15 @@
 """Projects in which something has run, made once for all tests: copy them, never run in them."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.pipeline.project import PYTHON, Project, draw_shapes, make_project, tiny_params
 
@@ -42,24 +45,48 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory, server: str) -> Project:
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all worker processes of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def fresh(shared: Path, server: str) -> Project:
     """A project in which nothing has run."""
-    root = tmp_path_factory.mktemp("fresh")
-    draw_shapes(root / "source", {"bird": 60, "cat": 60, "dog": 60})
-    return make_project(root / "project", server, tiny_params(root / "source"))
+
+    def make(root: Path) -> None:
+        draw_shapes(root / "source", {"bird": 60, "cat": 60, "dog": 60})
+        make_project(root / "project", server, tiny_params(root / "source"))
+
+    return Project(_made_once(shared / "fresh", make) / "project", server)
 
 
 @pytest.fixture(scope="session")
-def flowed(tmp_path_factory: pytest.TempPathFactory, fresh: Project) -> Project:
-    """A project in which the flow has run."""
-    project = fresh.copy(tmp_path_factory.mktemp("flowed") / "project")
-    project.flow()
+def flowed(shared: Path, fresh: Project) -> Project:
+    """A project in which the flow has run; `output` is what it printed."""
+
+    def make(root: Path) -> None:
+        (root / "output").write_text(fresh.copy(root / "project").flow())
+
+    root = _made_once(shared / "flowed", make)
+    project = Project(root / "project", fresh.env["PREFECT_API_URL"])
+    project.output = (root / "output").read_text()
     return project
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, fresh: Project) -> Project:
+def reproduced(shared: Path, fresh: Project) -> Project:
     """A project in which `dvc repro` has run."""
-    project = fresh.copy(tmp_path_factory.mktemp("reproduced") / "project")
-    project.repro()
-    return project
+    root = _made_once(shared / "reproduced", lambda root: fresh.copy(root / "project").repro())
+    return Project(root / "project", fresh.env["PREFECT_API_URL"])
+
+
+def _made_once(root: Path, make: Callable[[Path], object]) -> Path:
+    with FileLock(f"{root}.lock"):
+        if not (root / "made").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            root.mkdir()
+            make(root)
+            (root / "made").touch()
+    return root

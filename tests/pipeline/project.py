@@ -14,6 +14,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
+ARMS = ["imbalanced", "oversampled_augmented", "gan_mixup"]
 DVC = PYTHON.with_name("dvc")
 
 
@@ -101,7 +102,8 @@ def tiny_params(source: Path) -> dict[str, Any]:
         candidate.update(width=16, latent=8, batch=8, epochs=2, steps_per_epoch=4)
     params["synthesize"].update(min_images=5, min_diversity=0.0)
     params["train"].update(seeds=3, steps=12, record_every=6, width=4, batch=8)
-    params["evaluate"]["resamples"] = 200
+    params["train"]["arms"] = {name: params["train"]["arms"][name] for name in ARMS}
+    params["evaluate"].update(resamples=200, oracle=None)
     return params
 
 
@@ -116,7 +118,7 @@ def make_project(folder: Path, server: str, params: dict[str, Any]) -> Project:
         text=True,
     ).stdout.split("\n")
     for name in filter(None, names):
-        if (ROOT / name).exists() and not name.startswith("tests/"):
+        if (ROOT / name).exists() and not name.startswith("tests/") and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.pipeline.project import DVC, Project
+from tests.pipeline.project import ARMS, DVC, Project
 
 STAGES = [
     "ingest",
@@ -18,11 +18,7 @@ STAGES = [
     "train_gan@relativistic",
     "select_generator",
     "synthesize",
-    "train@imbalanced",
-    "train@full",
-    "train@oversampled_augmented",
-    "train@mixup_oversampled_augmented",
-    "train@gan_mixup",
+    *(f"train@{arm}" for arm in ARMS),
     "evaluate",
 ]
 DOWNSTREAM_OF_TRAIN = [stage for stage in STAGES if stage.startswith("train@")] + ["evaluate"]
@@ -58,22 +54,15 @@ def test_after_the_flow_dvc_has_nothing_to_do(flowed: Project, tmp_path: Path) -
     assert project.lock() == flowed.lock()
 
 
-def test_after_dvc_the_flow_computes_nothing_but_registers(reproduced: Project, tmp_path: Path) -> None:
+def test_after_dvc_the_flow_computes_nothing_but_registers_once(reproduced: Project, tmp_path: Path) -> None:
     project = reproduced.copy(tmp_path / "project")
-    output = project.flow()
-    assert ran_by_flow(output) == []
-    assert output.count(": current") == len(STAGES)
-    assert "equipoise-generator version 1 (new)" in output
-    assert project.lock() == reproduced.lock()
-
-
-def test_a_run_with_nothing_new_creates_no_mlflow_run_and_no_version(flowed: Project, tmp_path: Path) -> None:
-    project = flowed.copy(tmp_path / "project")
-    before = parent_runs(project)
-    assert before == 1
-    output = project.flow()
-    assert "equipoise-generator version 1 (already registered)" in output
-    assert parent_runs(project) == before
+    for version in ("version 1 (new)", "version 1 (already registered)"):
+        output = project.flow()
+        assert ran_by_flow(output) == []
+        assert output.count(": current") == len(STAGES)
+        assert f"equipoise-generator {version}" in output
+        assert project.lock() == reproduced.lock()
+        assert parent_runs(project) == 1
 
 
 def test_a_changed_parameter_reruns_exactly_what_depends_on_it(flowed: Project, tmp_path: Path) -> None:
@@ -106,27 +95,17 @@ def test_a_changed_image_reruns_what_depends_on_it_once_the_source_is_listed_ane
     assert "run `make refresh`" in refused
     assert "changed" in projects[1].refresh()
     assert ran_by_flow(projects[0].flow()) == sorted(STAGES)
-    assert ran_by_dvc(projects[1].repro()) == sorted(STAGES)
-    assert projects[0].lock() == projects[1].lock()
+    assert ran_by_dvc(projects[1].run(DVC, "repro", "split")) == sorted(STAGES[:4])
+    entries = [yaml.safe_load(project.lock())["stages"] for project in projects]
+    for stage in STAGES[:4]:
+        assert entries[0][stage] == entries[1][stage]
 
 
 def test_outputs_of_arms_no_longer_named_are_removed(flowed: Project, tmp_path: Path) -> None:
     project = flowed.copy(tmp_path / "project")
     params = yaml.safe_load((project.folder / "params.yaml").read_text())
-    del params["train"]["arms"]["mixup_oversampled_augmented"]
+    del params["train"]["arms"]["oversampled_augmented"]
     (project.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     assert ran_by_flow(project.flow()) == ["evaluate"]
-    assert "mixup_oversampled_augmented" not in {path.name for path in (project.folder / "data/classifiers").iterdir()}
+    assert "oversampled_augmented" not in {path.name for path in (project.folder / "data/classifiers").iterdir()}
     assert ran_by_dvc(project.repro()) == []
-
-
-def test_metrics_plots_and_experiments_work(flowed: Project, tmp_path: Path) -> None:
-    project = flowed.copy(tmp_path / "project")
-    assert "arms.gan_mixup.balanced_accuracy" in project.run(DVC, "metrics", "show")
-    assert "index.html" in project.run(DVC, "plots", "show")
-    output = project.run(DVC, "exp", "run", "-S", "train.seeds=2")
-    assert ran_by_dvc(output) == sorted(DOWNSTREAM_OF_TRAIN)
-    with sqlite3.connect(project.folder / "mlflow.db") as store:
-        (versions,) = store.execute("SELECT count(*) FROM model_versions").fetchone()
-    store.close()
-    assert versions == 1  # the flow's own: an experiment does not register

@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import sqlite3
 import time
 from pathlib import Path
 
@@ -50,6 +51,10 @@ def test_the_commands_do_what_the_readme_says(flowed: Project, tmp_path: Path) -
     for command in commands():
         if command in EXPECTED and command != "make lint":
             assert EXPECTED[command] in project.run("sh", "-c", as_here(command)), command
+    with sqlite3.connect(project.folder / "mlflow.db") as store:
+        (versions,) = store.execute("SELECT count(*) FROM model_versions").fetchone()
+    store.close()
+    assert versions == 1  # the experiment has not registered anything
 
 
 def test_the_python_example_makes_images_without_the_project(flowed: Project, tmp_path: Path) -> None:
