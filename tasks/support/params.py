@@ -85,6 +85,7 @@ class Candidate(Section):
     batch: Annotated[int, Field(ge=2, le=4096)]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     steps_per_epoch: Annotated[int, Field(ge=1, le=100_000)]
+    grid_every: Annotated[int, Field(ge=1, le=10_000)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     beta_1: Annotated[float, Field(ge=0, lt=1)]
     beta_2: Annotated[float, Field(ge=0, lt=1)]

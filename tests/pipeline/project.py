@@ -99,7 +99,7 @@ def tiny_params(source: Path) -> dict[str, Any]:
     params["ingest"] = {"source": {"kind": "folder", "path": str(source)}}
     params["split"]["keep"] = {"cat": 0.5}
     for candidate in params["train_gan"]["candidates"].values():
-        candidate.update(width=16, latent=8, batch=8, epochs=2, steps_per_epoch=4)
+        candidate.update(width=16, latent=8, batch=8, epochs=2, steps_per_epoch=4, grid_every=1)
     params["synthesize"].update(min_images=5, min_diversity=0.0)
     params["train"].update(seeds=3, steps=12, record_every=6, width=4, batch=8)
     params["train"]["arms"] = {name: params["train"]["arms"][name] for name in ARMS}
