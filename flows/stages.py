@@ -38,7 +38,7 @@ class Stages:
         self._tracked = False
 
     def run(self, stage: Stage, *args: object) -> None:
-        """Run a stage, unless DVC calls it current or its cache holds the result."""
+        """Run a stage, unless DVC calls it current."""
         name = stage.__name__
         if self._due(name):
             _compute(name, stage, args)
@@ -66,13 +66,10 @@ class Stages:
                 future.wait()
 
     def _due(self, name: str) -> bool:
-        if self._versions.current(name):
+        current = self._versions.current(name)
+        if current:
             log.info("%s: current", name)
-            return False
-        if self._versions.restored(name):
-            log.info("%s: restored from DVC's cache", name)
-            return False
-        return True
+        return not current
 
 
 @task(task_run_name="{name}", cache_policy=NO_CACHE)

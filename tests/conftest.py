@@ -11,11 +11,13 @@ from PIL import Image
 from tasks.support import environment
 from tasks.support.environment import pin
 from tasks.support.params import Compute
+from tasks.support.quiet import import_tensorflow
 
 pin(Compute(intra_op_threads=1))
 
 with warnings.catch_warnings():  # what importing them warns of is their own
     warnings.simplefilter("ignore")
+    import_tensorflow()
     import great_expectations  # noqa: F401
     import keras  # noqa: F401
     import mlflow  # noqa: F401

@@ -48,21 +48,6 @@ class Versions:
         """Whether a stage's outputs are those of its dependencies, parameters and code, as `dvc status` judges it."""
         return self._locked(lambda: not self._stage(name).changed())
 
-    def restored(self, name: str) -> bool:
-        """Whether DVC's cache held the outputs for the present dependencies; they are then in place and recorded."""
-        from dvc.stage.cache import RunCacheNotFoundError
-
-        def restore() -> bool:
-            stage = self._stage(name)
-            try:
-                self._repo.stage_cache.restore(stage)
-            except RunCacheNotFoundError:
-                return False
-            self._save(stage)
-            return True
-
-        return self._locked(restore)
-
     def record(self, name: str) -> None:
         """Record a stage that has run: its outputs go to the cache, its entry to dvc.lock.
 

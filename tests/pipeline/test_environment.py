@@ -22,6 +22,7 @@ def test_candidates_and_arms_run_on_a_dask_cluster_with_the_same_results(
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     dask = PYTHON.with_name("dask")
+    project.env["PYTHONPATH"] = "."  # as the README says: a cluster has to find the project's code
     scheduler = project.start(dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
     worker = project.start(dask, "worker", address, "--nthreads", 2, "--no-dashboard", "--name", "the-worker")
     try:

@@ -73,12 +73,9 @@ def test_a_changed_parameter_reruns_exactly_what_depends_on_it(flowed: Project, 
     assert ran_by_dvc(second.repro()) == sorted(DOWNSTREAM_OF_TRAIN)
     assert first.lock() == second.lock()
     assert first.lock() != flowed.lock()
-    # The old value is in DVC's run cache: the flow takes it from there, as `dvc repro` would.
     first.change("train", "seeds", value=3)
-    output = first.flow()
-    assert ran_by_flow(output) == []
-    assert output.count("restored from DVC's cache") == len(DOWNSTREAM_OF_TRAIN)
-    assert yaml.safe_load(first.lock()) == yaml.safe_load(flowed.lock())
+    first.flow()
+    assert yaml.safe_load(first.lock()) == yaml.safe_load(flowed.lock())  # the old value gives the old bytes again
 
 
 def test_a_changed_image_reruns_what_depends_on_it_once_the_source_is_listed_anew(

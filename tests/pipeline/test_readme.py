@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 SERVERS = {"make ui", "make server", "make worker"}
 NOT_HERE = {"make test"}
 EXPECTED = {
-    "make demo": "where to look",
+    "make demo": "runs and registered generators: `make ui`",
     "make repro": "Data and pipelines are up to date.",
     ".venv/bin/dvc repro": "Data and pipelines are up to date.",
     ".venv/bin/dvc metrics show": "arms.gan_mixup.balanced_accuracy",
