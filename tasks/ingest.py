@@ -23,7 +23,11 @@ def ingest(params: Ingest, listing: Path = LISTING, out: Path = Path("data/raw")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     if stray := stray_files(params.source):
-        log.warning("  %d files lie outside of class folders and were left out: %s", len(stray), ", ".join(stray[:10]))
+        log.warning(
+            "  %d files or hidden folders are in no class folder and were left out: %s",
+            len(stray),
+            ", ".join(stray[:10]),
+        )
     log.info("  %d files in %d classes", len(listed), len({file.name.split("/")[0] for file in listed}))
     return out
 

@@ -7,6 +7,7 @@ import pandas as pd
 from tasks.dataset.images import DEFECTS, measure
 from tasks.dataset.manifest import MEASURED, write_manifest
 from tasks.support.commands import command
+from tasks.support.errors import BadInput
 from tasks.support.expectations import Check, check
 from tasks.support.files import replacing, write_json
 from tasks.support.params import Validate
@@ -17,11 +18,13 @@ def validate(params: Validate, raw: Path = Path("data/raw"), out: Path = Path("d
     """Folder with manifest.parquet (one row per file), counts.csv (per class) and checks.json.
 
     Raises:
-        BadInput: a fatal check failed.
+        BadInput: a fatal check failed, or there are fewer than two classes.
     """
     files = sorted(path for path in raw.rglob("*") if path.is_file())
     manifest = pd.DataFrame([_row(path, raw) for path in bar(files, "validate", "file")], columns=MEASURED)
     counts = count_by_class(manifest)
+    if len(counts) < 2:
+        raise BadInput(f"{raw} holds {len(counts)} class; expected two or more: add class folders to the source")
     results = check("raw_images", manifest, _image_checks()) + check(
         "raw_classes", counts, _class_checks(params, counts)
     )

@@ -62,11 +62,13 @@ def test_files_outside_of_class_folders_are_named(
     project: Path, class_folders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (class_folders / "README.txt").write_text("not an image")
+    (class_folders / ".cache").mkdir()
+    (class_folders / ".cache" / "00.png").touch()
     params = _params(class_folders)
     refresh(params.source)
     ingest(params)
-    assert "1 files lie outside of class folders and were left out: README.txt" in caplog.text
-    assert not (project / "data/raw/README.txt").exists()
+    assert "2 files or hidden folders are in no class folder and were left out: .cache, README.txt" in caplog.text
+    assert sorted(path.name for path in (project / "data/raw").iterdir()) == ["bird", "cat"]
 
 
 @pytest.mark.parametrize(("make", "message"), [(False, "does not exist"), (True, "holds no file in a class folder")])

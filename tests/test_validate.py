@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -113,3 +114,11 @@ def test_too_full_a_quarantine_stops(class_folders: Path) -> None:
     validate(PARAMS)
     with pytest.raises(BadInput, match="3 of 63 files would go to the quarantine; expected at most 2"):
         cleanup(Cleanup(max_quarantined=2))
+
+
+def test_one_class_is_not_enough(project: Path, class_folders: Path) -> None:
+    shutil.rmtree(class_folders / "cat")
+    _ingest(class_folders)
+    with pytest.raises(BadInput, match="holds 1 class; expected two or more"):
+        validate(PARAMS)
+    assert not (project / "data/manifest").exists()

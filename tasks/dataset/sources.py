@@ -82,10 +82,10 @@ def read_files(source: Digits | Folder, listed: list[SourceFile]) -> Iterator[tu
 
 
 def stray_files(source: Digits | Folder) -> list[str]:
-    """Names of files that lie beside the class folders of a source and so belong to no class, sorted."""
+    """Names of files and hidden folders beside the class folders of a source, which belong to no class, sorted."""
     if isinstance(source, Digits):
         return []
-    return sorted(entry.name for entry in os.scandir(source.path) if entry.is_file())
+    return sorted(entry.name for entry in os.scandir(source.path) if entry.is_file() or _hidden(entry))
 
 
 def _describe(name: str, content: bytes) -> SourceFile:
@@ -95,9 +95,14 @@ def _describe(name: str, content: bytes) -> SourceFile:
 def _folder_names(root: Path) -> Iterator[str]:
     if not root.is_dir():
         raise BadInput(f"source folder {root} does not exist: create it or correct ingest.source.path in params.yaml")
-    for folder, _, names in os.walk(root):
-        if Path(folder) != root:
+    for label in sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not _hidden(entry)):
+        for folder, _, names in os.walk(root / label):
             yield from (Path(folder, name).relative_to(root).as_posix() for name in names)
+
+
+def _hidden(entry: os.DirEntry[str]) -> bool:
+    """Whether it is what tools leave behind, such as .git and .ipynb_checkpoints, and no class."""
+    return entry.name.startswith(".")
 
 
 def _digit_files() -> Iterator[tuple[str, bytes]]:

@@ -1,5 +1,6 @@
 """Stages as commands: `python -m tasks.<stage> [item]`."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -14,6 +15,7 @@ from tasks.support.errors import BadInput
 from tasks.support.params import Params, load
 
 LOCK = Path(".state/lock")
+_DISK_TROUBLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def command(run: Callable[[Params], object]) -> None:
@@ -29,11 +31,16 @@ def command_for_each(run: Callable[[Params, str], object]) -> None:
 
 
 def guarded(run: Callable[[], object]) -> int:
-    """Exit code of `run`: 0, or 1 where the user's input is at fault, which is then named in one line."""
+    """Exit code of `run`: 0, or 1 where the user's input or disk is at fault, which is then named in one line."""
     try:
         run()
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _DISK_TROUBLE:
+            raise
+        print(f"error: {error.filename}: {error.strerror}: make it accessible, or free space", file=sys.stderr)
         return 1
     return 0
 

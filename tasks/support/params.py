@@ -74,7 +74,7 @@ class Split(Section):
     seed: Seed
     shares: Shares
     keep: dict[str, Share]
-    min_per_class: Annotated[int, Field(ge=1)]
+    min_per_class: Annotated[int, Field(ge=2)]
 
 
 class Candidate(Section):
