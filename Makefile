@@ -15,10 +15,11 @@ demo: setup  ## run the pipeline by the Prefect flow
 
 setup: .venv/installed  ## install what requirements.lock names
 
+# --no-deps: the lock is complete, and pip 23 would look for sqlalchemy[asyncio] beyond the sqlalchemy pinned there.
 .venv/installed: requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing requirements.lock into .venv (about 2 GB, some minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 repro: refresh  ## run the same stages by DVC

@@ -19,6 +19,7 @@ NO_EFFECT = {
     "tasks/support/files.py",
     "tasks/support/params.py",
     "tasks/support/progress.py",
+    "tasks/support/quiet.py",
     "tasks/support/tracking.py",
 }
 
