@@ -30,7 +30,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         natural=rows["natural_test"].to_numpy(bool),
         classes=classes,
     )
-    balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str})
+    balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, test, data / "classifiers", int(balance["synthetic"].sum()))
     selection = read_json(data / "generator/selection.json")
     checks = [*read_json(data / "manifest/checks.json"), *read_json(data / "synthetic/checks.json")]

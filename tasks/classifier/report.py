@@ -24,7 +24,7 @@ def write_report(
     """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into `folder`.
 
     Args:
-        balance: per class real, promised and synthetic counts and why synthesis abstained, as `synthesize` writes it.
+        balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), as `synthesize` writes it.
         selection: the generator chosen and its scores, as `select_generator` writes them.
         checks: rows of checks.json, as `validate` and `synthesize` write them.
     """
@@ -157,7 +157,7 @@ def _classes_table(params: Evaluate, comparison: Comparison, test: Exam, balance
         f"| class | real | synthetic | {' | '.join(shown)} | no synthesis because |",
         f"| --- | --: | --: | {' | '.join(['--:'] * len(shown))} | --- |",
     ]
-    for row in balance.fillna({"abstained": ""}).to_dict("records"):
+    for row in balance.to_dict("records"):
         values = " | ".join(f"{recalls[name][row['label']]:.3f}" for name in shown)
         lines.append(f"| {row['label']} | {row['real']} | {row['synthetic']} | {values} | {row['abstained']} |")
     return lines

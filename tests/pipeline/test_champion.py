@@ -1,0 +1,111 @@
+"""A planted true effect: where synthesis must help, the real pipeline says so and promotes the generator.
+
+Each class is a faint pattern under strong noise that all classes share. Of the rare class there are a few training
+images: a classifier that sees them over and over learns their noise by heart, with mixup or without. A generator that
+learnt the noise from the common classes puts fresh noise over the rare pattern.
+"""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from mlflow import MlflowClient
+from PIL import Image
+
+from tasks.cleanup import cleanup
+from tasks.dataset.sources import refresh
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.register import register
+from tasks.select_generator import select_generator
+from tasks.split import split
+from tasks.support.files import read_json
+from tasks.support.params import load
+from tasks.support.tracking import MODEL
+from tasks.synthesize import synthesize
+from tasks.train import train
+from tasks.train_gan import train_gan
+from tasks.validate import validate
+from tests.pipeline.project import ROOT
+
+SHARED = {"withheld": False, "shift_px": 0}
+ARMS = {
+    "imbalanced": {"rows": "split", "oversample": False, "mixup_alpha": 0.0, "synthetic_share": 0.0, **SHARED},
+    "oversampled": {"rows": "split", "oversample": True, "mixup_alpha": 0.0, "synthetic_share": 0.0, **SHARED},
+    "mixup_oversampled": {"rows": "split", "oversample": True, "mixup_alpha": 0.2, "synthetic_share": 0.0, **SHARED},
+    "gan_oversampled": {"rows": "synthetic", "oversample": True, "mixup_alpha": 0.0, "synthetic_share": 0.6, **SHARED},
+}
+
+
+def _draw_patterns(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label, pattern in zip(("first", "second", "rare"), rng.choice([-1, 1], (3, 8, 8)), strict=True):
+        (root / label).mkdir(parents=True)
+        for number, noise in enumerate(rng.normal(size=(500, 8, 8))):
+            pixels = np.clip(128 + 25 * pattern + 50 * noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / label / f"{number:03d}.png")
+
+
+def _write_params(project: Path, source: Path) -> None:
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["ingest"] = {"source": {"kind": "folder", "path": str(source)}}
+    params["split"] = {
+        "seed": 0,
+        "shares": {"train": 0.2, "validation": 0.1, "test": 0.7},
+        "keep": {"rare": 0.08},
+        "min_per_class": 2,
+    }
+    candidate = params["train_gan"]["candidates"]["non_saturating"]
+    candidate.update(latent=16, width=32, batch=32, epochs=16, steps_per_epoch=50, learning_rate=0.001, ema=0.98)
+    candidate.update(translation_share=0.0, cutout_share=0.0)
+    params["train_gan"]["candidates"] = {"non_saturating": candidate}
+    params["synthesize"].update(min_images=5, max_per_real=20, min_diversity=0.5)
+    params["train"].update(seeds=5, steps=150, batch=32, learning_rate=0.002, width=8, record_every=150, arms=ARMS)
+    params["evaluate"].update(oracle=None)
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def _run_all() -> str:
+    params = load()
+    refresh(params.ingest.source)
+    ingest(params.ingest)
+    validate(params.validate)
+    cleanup(params.cleanup)
+    split(params.split)
+    train_gan(params.train_gan, params.images, "non_saturating")
+    select_generator(params.select_generator, params.train_gan, params.images)
+    synthesize(params.synthesize)
+    for arm in params.train.arms:
+        train(params.train, params.images, arm)
+    evaluate(params.evaluate, params.train, params.images)
+    return register()
+
+
+@pytest.fixture
+def planted(project: Path, tmp_path: Path) -> Path:
+    _draw_patterns(tmp_path / "source")
+    _write_params(project, tmp_path / "source")
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    for command in (["init", "--quiet"], [*identity, "commit", "--quiet", "--allow-empty", "--message=start"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    return project
+
+
+def test_a_true_effect_takes_the_champion_path(planted: Path) -> None:
+    line = _run_all()
+    verdict, gain = (
+        read_json(planted / "data/report/verdict.json"),
+        read_json(planted / "data/report/metrics.json")["gain"],
+    )
+    assert verdict["verdict"] == "synthesise", verdict["reasons"]
+    assert gain["low"] > 0.02  # far from the edge: another processor gives slightly other bits
+    assert line == f"{MODEL} version 1 (new): candidate, promoted to champion"
+    client = MlflowClient()
+    champion = client.get_model_version_by_alias(MODEL, "champion")
+    assert champion.version == client.get_model_version_by_alias(MODEL, "candidate").version
+    assert champion.tags["verdict"] == "synthesise"
+    assert "lies above 0" in champion.tags["reasons"]
+    assert (planted / "data/report/report.md").read_text().startswith("# Verdict: synthesise\n")
