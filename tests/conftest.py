@@ -20,7 +20,7 @@ with warnings.catch_warnings():  # what importing them warns of is their own
     import_tensorflow()
     import great_expectations  # noqa: F401
     import keras  # noqa: F401
-    import mlflow  # noqa: F401
+    import mlflow.pyfunc  # noqa: F401
 
 
 @pytest.fixture

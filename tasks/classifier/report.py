@@ -24,7 +24,7 @@ def write_report(
     """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into `folder`.
 
     Args:
-        balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), as `synthesize` writes it.
+        balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
         selection: the generator chosen and its scores, as `select_generator` writes them.
         checks: rows of checks.json, as `validate` and `synthesize` write them.
     """
