@@ -224,7 +224,7 @@ def _log_generator(candidacy: Candidacy) -> str:
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
     output = TensorSpec(np.dtype(np.uint8), (-1, *candidacy.image_shape))
-    rows = pd.DataFrame({"class": candidacy.classes, "seed": range(len(candidacy.classes))})
+    rows = pd.DataFrame({"class": candidacy.classes, "seed": list(range(len(candidacy.classes)))})
     columns = [ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]
     with parent_run() as parent, mlflow.start_run(run_id=parent.run_id):
         model = mlflow.pyfunc.log_model(
