@@ -34,12 +34,12 @@ def rebalance() -> None:
     with alone():
         params = load()
         pin(params.compute)
-        if refresh(params.ingest.source):
+        if refresh(params.ingest):
             log.info("sources: changed")
         stages = Stages()
         stages.run(ingest, params.ingest)
         stages.run(validate, params.validate)
-        stages.run(cleanup, params.cleanup)
+        stages.run(cleanup, params.cleanup, params.validate.quality)
         stages.run(split, params.split)
         stages.run_each(
             train_gan, {name: (params.train_gan, params.images, name) for name in params.train_gan.candidates}

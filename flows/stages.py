@@ -13,6 +13,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tasks.support import params
 from tasks.support.environment import pin
+from tasks.support.executors import DASK_ADDRESS
 from tasks.support.progress import log, show
 from tasks.support.tracking import prepare
 from tasks.support.versioning import Versions
@@ -22,7 +23,7 @@ Stage = Callable[..., Path]
 
 def task_runner() -> TaskRunner[Any]:
     """Where candidates and arms are mapped: the Dask cluster at EQUIPOISE_DASK_ADDRESS, or else threads."""
-    if address := os.environ.get("EQUIPOISE_DASK_ADDRESS"):
+    if address := os.environ.get(DASK_ADDRESS):
         from prefect_dask import DaskTaskRunner  # the optional extra `dask`
 
         cluster: TaskRunner[Any] = DaskTaskRunner(address=address)

@@ -1,35 +1,142 @@
-"""Cleanup: rows of files with a defect leave the manifest for the quarantine list; raw files stay untouched."""
+"""Cleanup: rows of files with a defect leave the manifest for the quarantine; look-alikes become groups.
+
+Raw files stay untouched.
+"""
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
+from tasks.dataset.contact import draw_contact_sheet
+from tasks.dataset.duplicates import group_near
 from tasks.dataset.manifest import read_manifest, write_manifest
 from tasks.support.commands import command
-from tasks.support.errors import BadInput
-from tasks.support.files import replacing
-from tasks.support.params import Cleanup
+from tasks.support.expectations import Check, check, require
+from tasks.support.files import replacing, write_json
+from tasks.support.params import Cleanup, Quality
 from tasks.support.progress import log
 
+CONFLICT = "conflicting_labels"
 
-def cleanup(params: Cleanup, manifest: Path = Path("data/manifest"), out: Path = Path("data/clean")) -> Path:
-    """Folder with manifest.parquet of the good images and quarantine.csv of the others with the reason.
+
+def cleanup(
+    params: Cleanup, quality: Quality, manifest: Path = Path("data/manifest"), out: Path = Path("data/clean")
+) -> Path:
+    """Folder with manifest.parquet of the good images with `group`, quarantine.csv of the others with the reason, a
+    contact sheet for each reason under quarantine/, and checks.json.
 
     Raises:
-        BadInput: more files than `cleanup.max_quarantined` would leave.
+        BadInput: a fatal check failed; what was found is kept beside.
     """
     rows = read_manifest(manifest)
-    bad = rows["defect"].notna()
-    if bad.sum() > params.max_quarantined:
-        raise BadInput(
-            f"{bad.sum()} of {len(rows)} files would go to the quarantine; expected at most {params.max_quarantined}: "
-            "repair the source or raise cleanup.max_quarantined"
-        )
-    with replacing(out) as folder:
-        write_manifest(folder, rows[~bad])
-        quarantine = rows[bad].rename(columns={"defect": "reason"}).sort_values("path")
-        quarantine[["path", "label", "bytes", "reason"]].to_csv(folder / "quarantine.csv", index=False)
-    log.info("  %d good images, %d files in quarantine", (~bad).sum(), bad.sum())
+    good = rows[rows["defect"].isna()].reset_index(drop=True)
+    good = good.assign(group=group_names(good, params.near_duplicate_bits))
+    conflicting = good.groupby("group")["label"].transform("nunique") > 1
+    quarantine = pd.concat(
+        [
+            rows[rows["defect"].notna()].rename(columns={"defect": "reason"}),
+            good[conflicting].assign(reason=CONFLICT),
+        ]
+    ).reindex(columns=["path", "label", "bytes", "reason", "group"])
+    clean = good[~conflicting]
+    with replacing(out, keep_refused=True) as folder:
+        write_manifest(folder, clean)
+        _write_quarantine(folder, quarantine.sort_values("path"), quality.max_pixels)
+        results = _check(params, clean, len(quarantine))
+        write_json(folder / "checks.json", results)
+        require(results)
+    alike = clean["group"].duplicated(keep=False).sum()
+    log.info("  %d good images (%d look like another), %d files in quarantine", len(clean), alike, len(quarantine))
     return out
 
 
+def group_names(rows: pd.DataFrame, near_bits: int | None) -> "pd.Series[str]":
+    """For each row the least SHA-256 of its group: images that look alike or, without `near_bits`, equal files."""
+    hashes = rows["sha256"].to_numpy("S64")
+    if near_bits is None:
+        return rows["sha256"]
+    codes = rows["phash"].map(lambda code: int(code, 16)).to_numpy(np.uint64)
+    groups = group_near(codes, near_bits)
+    order = np.lexsort((hashes, groups))
+    _, first, place = np.unique(groups[order], return_index=True, return_inverse=True)
+    names = np.empty(len(rows), "S64")
+    names[order] = hashes[order][first][place]
+    return pd.Series(names.astype("U64"), rows.index, dtype="str")
+
+
+def _write_quarantine(folder: Path, quarantine: pd.DataFrame, max_pixels: int) -> None:
+    quarantine.to_csv(folder / "quarantine.csv", index=False)
+    (folder / "quarantine").mkdir()
+    for reason, files in quarantine.groupby("reason"):
+        ordered = files.sort_values(["group", "path"])  # look-alikes side by side
+        captions = [
+            f"{label}, {size:,} bytes\n{Path(path).name}"
+            for path, label, size in ordered[["path", "label", "bytes"]].itertuples(index=False)
+        ]
+        draw_contact_sheet(
+            folder / "quarantine" / f"{reason}.png",
+            str(reason),
+            list(zip(ordered["path"], captions, strict=True)),
+            max_pixels,
+        )
+
+
+def _check(params: Cleanup, clean: pd.DataFrame, quarantined: int) -> list[dict[str, object]]:
+    counts = clean.groupby("label").size().rename("good").reset_index()
+    total = len(clean) + quarantined
+    whole = pd.DataFrame({"quarantined": [quarantined], "imbalance": [counts["good"].max() / counts["good"].min()]})
+    least = f"{params.min_side_px} pixels: enlarging them adds no detail"
+    return [
+        *check(
+            "clean_images",
+            clean[["path", "width", "height"]],
+            [
+                Check(
+                    "between",
+                    side,
+                    f"{{path}} has a {side} of {{{side}}}; expected at least {least}",
+                    fatal=False,
+                    minimum=params.min_side_px,
+                )
+                for side in ("width", "height")
+            ],
+        ),
+        *check(
+            "clean_classes",
+            counts,
+            [
+                Check(
+                    "between",
+                    "good",
+                    'class "{label}" has {good} good images; expected at least '
+                    f"{params.min_per_class}: add images or lower cleanup.min_per_class",
+                    minimum=params.min_per_class,
+                )
+            ],
+        ),
+        *check(
+            "clean_set",
+            whole,
+            [
+                Check(
+                    "between",
+                    "quarantined",
+                    f"{{quarantined}} of {total} files go to the quarantine; expected at most "
+                    f"{params.max_quarantined}: repair the sources or raise cleanup.max_quarantined",
+                    maximum=params.max_quarantined,
+                ),
+                Check(
+                    "between",
+                    "imbalance",
+                    "the largest class has {imbalance:.1f} times the images of the smallest; expected at most "
+                    f"{params.max_imbalance:g}: add images to the small class or raise cleanup.max_imbalance",
+                    maximum=params.max_imbalance,
+                ),
+            ],
+        ),
+    ]
+
+
 if __name__ == "__main__":
-    command(lambda params: cleanup(params.cleanup))
+    command(lambda params: cleanup(params.cleanup, params.validate.quality))

@@ -12,6 +12,8 @@ from tasks.support.params import Evaluate, Images, Train
 from tasks.support.progress import log
 from tasks.support.tracking import parent_run
 
+CHECKED = ("manifest", "clean", "split", "synthetic")  # outputs that carry results of Great Expectations
+
 
 def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("data")) -> Path:
     """Folder with report.md, summary.txt, verdict.json, metrics.json, tables for `dvc plots`, and pictures.
@@ -33,9 +35,11 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, test, data / "classifiers", int(balance["synthetic"].sum()))
     selection = read_json(data / "generator/selection.json")
-    checks = [*read_json(data / "manifest/checks.json"), *read_json(data / "synthetic/checks.json")]
+    checks = [row for stage in CHECKED for row in read_json(data / stage / "checks.json")]
+    quarantine = pd.read_csv(data / "clean/quarantine.csv", keep_default_na=False)
+    removed = {"quarantine": quarantine, "left_out": pd.read_csv(data / "raw/left_out.csv", keep_default_na=False)}
     with replacing(data / "report") as folder, parent_run() as run:
-        write_report(folder, params, comparison, test, balance, selection, checks)
+        write_report(folder, params, comparison, test, balance, selection, checks, removed)
         run.metrics({f"test_balanced_accuracy_{name}": arm.mean for name, arm in comparison.arms.items()})
         run.tags({"verdict": comparison.verdict.answer, "reasons": " ".join(comparison.verdict.reasons)})
         run.files(folder, "report")

@@ -1,28 +1,36 @@
 """Split: train, validation or test for each image, by its own content hash."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tasks.dataset.manifest import fractions, read_manifest, write_manifest
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
-from tasks.support.files import replacing
+from tasks.support.expectations import Check, check, require
+from tasks.support.files import replacing, write_json
 from tasks.support.params import Split
 from tasks.support.progress import log
 
+SPLITS = ["train", "validation", "test"]
+# Which members of a group of look-alikes stay: those that measure before those that are learned from.
+_PRECEDENCE = {"test": 0, "validation": 1, "train": 2, "withheld": 2}
+_REASONS = np.array(["near_duplicate_of_test", "near_duplicate_of_validation"])
+
 
 def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("data/split")) -> Path:
-    """Folder with manifest.parquet: the clean rows with `split` and `natural_test`.
+    """Folder with manifest.parquet: the clean rows with `split`, `reason` and `natural_test`; counts.csv; checks.json.
 
-    split: train, validation, test, or withheld (taken from train or validation by `split.keep`, seen by the oracle arm
-    alone). natural_test: whether a test image would have been kept, so that these rows are a test set with the same
-    imbalance. A row's split depends on its own content hash alone: growing data moves nothing, and exact duplicates
-    are always together.
+    split: train, validation, test, withheld (taken from train or validation by `split.keep`, seen by the oracle arm
+    alone) or excluded, where `reason` says why. natural_test: whether a test image would have been kept, so that these
+    rows are a test set with the same imbalance. A row's split depends on its own content hash alone, or is the one
+    that its source gives it: growing data moves nothing.
 
     Raises:
-        BadInput: `split.keep` names an unknown class, or a class is too small in a split.
+        BadInput: `split.keep` names an unknown class, or a fatal check failed; what was found is kept beside.
     """
     rows = read_manifest(clean)
     if unknown := sorted(set(params.keep) - set(rows["label"])):
@@ -30,36 +38,118 @@ def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("dat
             f"split.keep names class {', '.join(unknown)}, which the data does not have; "
             f"expected one of {', '.join(sorted(rows['label'].unique()))}: correct split.keep"
         )
-    rows = assign(rows, params)
-    _require_enough(rows, params.min_per_class)
-    with replacing(out) as folder:
+    rows = exclude_look_alikes(assign(rows, params))
+    with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, rows)
         counts = rows.groupby(["label", "split"]).size().unstack(fill_value=0)
         counts.to_csv(folder / "counts.csv")
+        results = _check(params, rows, counts)
+        write_json(folder / "checks.json", results)
+        require(results)
     log.info("  %s", ", ".join(f"{name} {count}" for name, count in rows["split"].value_counts().sort_index().items()))
     return out
 
 
 def assign(rows: pd.DataFrame, params: Split) -> pd.DataFrame:
     """The rows with the columns `split` and `natural_test`."""
-    place = fractions(rows["sha256"], f"split-{params.seed}")
-    edges = np.cumsum([params.shares.train, params.shares.validation])
-    splits = np.array(["train", "validation", "test"])[np.searchsorted(edges, place, side="right")]
+    splits = _own_splits(rows, _drawn(rows, params), params)
     keep = rows["label"].map(params.keep).fillna(1.0).to_numpy(float)
     kept = fractions(rows["sha256"], f"keep-{params.seed}") < keep
     test = splits == "test"
     return rows.assign(split=np.where(test | kept, splits, "withheld"), natural_test=test & kept)
 
 
-def _require_enough(rows: pd.DataFrame, least: int) -> None:
-    for label in sorted(rows["label"].unique()):
-        for name in ("train", "validation", "test"):
-            count = ((rows["label"] == label) & (rows["split"] == name)).sum()
-            if count < least:
-                raise BadInput(
-                    f'class "{label}" has {count} {name} images; split needs {least}: '
-                    "add images, raise its share in split.keep or lower split.min_per_class"
+def exclude_look_alikes(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `reason`: where a group straddles, test keeps its members before validation before train."""
+    rank = rows["split"].map(_PRECEDENCE).to_numpy(np.int64)
+    least = pd.Series(rank).groupby(pd.factorize(rows["group"])[0]).transform("min").to_numpy(np.int64)
+    straddles = rank > least
+    reason = pd.Series(np.where(straddles, _REASONS[np.minimum(least, 1)], ""), rows.index, dtype="str")
+    return rows.assign(
+        split=np.where(straddles, "excluded", rows["split"]),
+        reason=reason.where(straddles),
+        natural_test=rows["natural_test"] & ~straddles,
+    )
+
+
+def _drawn(rows: pd.DataFrame, params: Split) -> NDArray[np.str_]:
+    place = fractions(rows["sha256"], f"split-{params.seed}")
+    edges = np.cumsum([params.shares.train, params.shares.validation])
+    return np.array(SPLITS)[np.searchsorted(edges, place, side="right")]
+
+
+def _own_splits(rows: pd.DataFrame, drawn: NDArray[np.str_], params: Split) -> NDArray[np.str_]:
+    """The splits that sources give their files. Where no file is given validation, train is shared out by hash."""
+    own = rows["source_split"].fillna("").to_numpy(str)
+    if "train" in own and "validation" not in own:
+        place = fractions(rows["sha256"], f"validation-{params.seed}")
+        part = params.shares.validation / (params.shares.train + params.shares.validation)
+        own = np.where((own == "train") & (place < part), "validation", own)
+    return np.where(own == "", drawn, own)
+
+
+def _check(params: Split, rows: pd.DataFrame, counts: pd.DataFrame) -> list[dict[str, Any]]:
+    needed = counts.reindex(columns=SPLITS, fill_value=0).reset_index()
+    used = rows[rows["split"] != "excluded"]
+    drawn = rows[rows["source_split"].isna()]
+    aims = params.shares.model_dump()
+    shares = pd.DataFrame({"split": SPLITS, "aim": [aims[name] for name in SPLITS]})
+    shares["share"] = shares["split"].map(pd.Series(_drawn(drawn, params)).value_counts(normalize=True)).fillna(0.0)
+    shares["off"] = (shares["share"] - shares["aim"]).abs() if len(drawn) else 0.0
+    apart = used.assign(part=used["split"].map(_PRECEDENCE))
+    return [
+        *check(
+            "split_classes",
+            needed,
+            [
+                Check(
+                    "between",
+                    name,
+                    f'class "{{label}}" has {{{name}}} {name} images; split needs {params.min_per_class}: '
+                    "add images, raise its share in split.keep or lower split.min_per_class",
+                    minimum=params.min_per_class,
                 )
+                for name in SPLITS
+            ],
+        ),
+        *check(
+            "split_shares",
+            shares,
+            [
+                Check(
+                    "between",
+                    "off",
+                    f"{{split}} has {{share:.1%}} of the images; expected {{aim:.1%}} within {params.share_tolerance:.1%} "
+                    "(split.share_tolerance)",
+                    fatal=False,
+                    maximum=params.share_tolerance,
+                )
+            ],
+        ),
+        *check(
+            "split_groups",
+            _spread(apart, "group"),
+            [
+                Check(
+                    "between",
+                    "parts",
+                    "images that look like {group} are in {parts} splits: report this defect",
+                    maximum=1,
+                )
+            ],
+        ),
+        *check(
+            "split_hashes",
+            _spread(apart, "sha256"),
+            [Check("between", "parts", "copies of {sha256} are in {parts} splits: report this defect", maximum=1)],
+        ),
+    ]
+
+
+def _spread(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    """In how many splits each value that several rows share is found."""
+    several = rows[rows[key].duplicated(keep=False)]
+    return several.groupby(key)["part"].nunique().rename("parts").reset_index()
 
 
 if __name__ == "__main__":

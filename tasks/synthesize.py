@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from tasks.dataset.images import measure, write_image
-from tasks.dataset.manifest import MEASURED, read_manifest, rows_of, write_manifest
+from tasks.dataset.images import write_image
+from tasks.dataset.manifest import read_manifest, rows_of, write_manifest
 from tasks.support.commands import command
-from tasks.support.expectations import Check, check
+from tasks.support.expectations import Check, check, require
 from tasks.support.files import read_json, replacing, sha256_of, write_json
 from tasks.support.params import Synthesize
 from tasks.support.progress import bar, log
@@ -41,17 +42,18 @@ def synthesize(
     real = read_manifest(split)
     selection = read_json(generator / "selection.json")
     balance = plan(rows_of(real, "train"), selection["classes"], params)
-    with replacing(out) as folder:
-        made = _make(balance, generator, folder, params.seed)
+    manifest = real.reindex(columns=[*real.columns, *LINEAGE]).astype(LINEAGE)
+    with replacing(out, keep_refused=True) as folder:
+        made = pd.DataFrame(_make(balance, generator, folder, params.seed), columns=manifest.columns)
         made["path"] = [(out / name).as_posix() for name in made["path"]]
-        manifest = real.reindex(columns=[*real.columns, *LINEAGE]).astype(LINEAGE)
-        if len(made):  # an empty table would take the columns' types away
-            manifest = pd.concat([manifest, made.astype(LINEAGE)], ignore_index=True)
+        manifest = pd.concat([manifest, made.astype(manifest.dtypes)], ignore_index=True)
         trained = rows_of(manifest, "train").groupby("label").size()
         balance["missing"] = balance["promised"] - balance["label"].map(trained)
-        write_json(folder / "checks.json", check("balanced", balance, [_PROMISE]))
         balance.to_csv(folder / "balance.csv", index=False)
         write_manifest(folder, manifest)
+        results = check("balanced", balance, [_PROMISE])
+        write_json(folder / "checks.json", results)
+        require(results)
     log.info("  %d images in %d classes", len(made), (balance["synthetic"] > 0).sum())
     for label, reason in balance.loc[balance["abstained"].notna(), ["label", "abstained"]].itertuples(index=False):
         log.info("  no images of class %s: %s", label, reason)
@@ -78,7 +80,7 @@ def plan(train: pd.DataFrame, diversity: dict[str, float], params: Synthesize) -
     return pd.DataFrame(rows, columns=["label", "real", "promised", "synthetic", "abstained"])
 
 
-def _make(balance: pd.DataFrame, generator: Path, folder: Path, seed: int) -> pd.DataFrame:
+def _make(balance: pd.DataFrame, generator: Path, folder: Path, seed: int) -> list[dict[str, Any]]:
     from tasks.gan.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
     from tasks.gan.sampling import draw_latents, generate
 
@@ -93,13 +95,19 @@ def _make(balance: pd.DataFrame, generator: Path, folder: Path, seed: int) -> pd
         for number, image in enumerate(generate(model, latents, np.full(count, index, np.int32))):
             path = folder / label / f"{number:06d}.png"
             write_image(path, image)
-            measured = measure(path.read_bytes())
             rows.append(
-                {"path": f"{label}/{path.name}", "label": label, "group": measured["sha256"], **measured}
-                | {"split": "train", "natural_test": False}
+                {"path": f"{label}/{path.name}", "label": label, "split": "train", "natural_test": False}
+                | _describe(path, image)
                 | {"generator": source, "seed": seed, "latent_index": number}
             )
-    return pd.DataFrame(rows, columns=[*MEASURED, "split", "natural_test", *LINEAGE])
+    return rows
+
+
+def _describe(path: Path, image: NDArray[np.uint8]) -> dict[str, Any]:
+    height, width, channels = image.shape
+    size, sha256 = path.stat().st_size, sha256_of(path)
+    of_pixels = {"format": "PNG", "width": width, "height": height, "mode": "L" if channels == 1 else "RGB"}
+    return {"bytes": size, "sha256": sha256, "group": sha256, **of_pixels}
 
 
 if __name__ == "__main__":

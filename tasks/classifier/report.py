@@ -20,13 +20,15 @@ def write_report(
     balance: pd.DataFrame,
     selection: dict[str, Any],
     checks: list[dict[str, Any]],
+    removed: dict[str, pd.DataFrame],
 ) -> None:
     """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into `folder`.
 
     Args:
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
         selection: the generator chosen and its scores, as `select_generator` writes them.
-        checks: rows of checks.json, as `validate` and `synthesize` write them.
+        checks: rows of checks.json of all stages that check their output.
+        removed: `quarantine` and `left_out`, the tables of files that are not in the data set, each with `reason`.
     """
     verdict = comparison.verdict
     write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons})
@@ -34,7 +36,7 @@ def write_report(
     _write_tables(folder, comparison, test)
     _draw(folder, params, comparison, test)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
-    lines = _report(params, comparison, test, balance, selection) + _checks_lines(checks)
+    lines = _report(params, comparison, test, balance, selection) + _data_lines(checks, removed)
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -171,12 +173,19 @@ def _generator_lines(selection: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _checks_lines(checks: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "## Checks of the data",
+def _data_lines(checks: list[dict[str, Any]], removed: dict[str, pd.DataFrame]) -> list[str]:
+    lines = ["## The data", ""]
+    for reason, count in removed["quarantine"]["reason"].value_counts().sort_index().items():
+        lines.append(f"- {count} files in quarantine, {reason}: [contact sheet](../clean/quarantine/{reason}.png)")
+    for reason, count in removed["left_out"]["reason"].value_counts().sort_index().items():
+        lines.append(f"- {count} files left out, {reason}: [list](../raw/left_out.csv)")
+    failed = [row for row in checks if not row["passed"]]
+    lines += [f"- {sentence}" for row in failed for sentence in row["sentences"]]
+    lines += [
         "",
-        "By Great Expectations, whose own pages are the [Data Docs](../../data_docs/index.html). Observed: the sum of",
-        "the column, or the number of values that break the rule.",
+        f"{len(checks) - len(failed)} of {len(checks)} checks passed, by Great Expectations, whose own pages are the",
+        "[Data Docs](../../data_docs/index.html). Observed: the sum of the column, or the number of values that break",
+        "the rule.",
         "",
         "| table | column | rule | at least | at most | observed | passed | else |",
         "| --- | --- | --- | --: | --: | --: | --- | --- |",

@@ -1,53 +1,29 @@
-"""Measuring, reading and writing image files."""
+"""Reading and writing image files: what a network sees of a file's pixels."""
 
-import hashlib
-import io
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
-DEFECTS = ("zero_byte", "not_an_image", "truncated")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
 RESIZER = Image.Resampling.LANCZOS  # one resizer everywhere: resizing changes KID
-_MODES: dict[int, str] = {1: "L", 3: "RGB"}
 
 
-def measure(content: bytes) -> dict[str, Any]:
-    """What the manifest records of one file: bytes, sha256, format, width, height, mode, phash and defect.
+def upright(image: Image.Image, channels: int) -> Image.Image:
+    """The first frame of an image of one of `MODES`, turned as its EXIF tag says, as 8-bit grey (1) or RGB (3).
 
-    `defect` is null for a good image, else `zero_byte`, `not_an_image` (no known image format) or `truncated`
-    (a known format that does not decode to its end). phash: imagehash's 64-bit perceptual hash as 16 hex digits.
+    16-bit values are divided by 256 (Pillow itself would clip them at 255); what is transparent becomes white.
     """
-    row: dict[str, Any] = {
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "format": None,
-        "width": None,
-        "height": None,
-        "mode": None,
-        "phash": None,
-        "defect": None,
-    }
-    if not content:
-        return row | {"defect": "zero_byte"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-            return row | {"defect": "not_an_image"}
-        row |= {"format": image.format, "width": image.width, "height": image.height, "mode": image.mode}
-        try:
-            image.load()
-        except (OSError, SyntaxError, ValueError, EOFError):  # what Pillow's decoders raise on broken data
-            return row | {"defect": "truncated"}
-    return row | {"phash": str(imagehash.phash(image))}
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith("I;16"):
+        turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+    if turned.has_transparency_data:
+        layer = turned.convert("RGBA")
+        turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return turned.convert({1: "L", 3: "RGB"}[channels])
 
 
 def read_images(paths: Iterable[str], size_px: int, channels: int) -> NDArray[np.uint8]:
@@ -62,7 +38,7 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
 
 def _read(path: Path, size_px: int, channels: int) -> NDArray[np.uint8]:
     with Image.open(path, formats=FORMATS) as image:
-        converted = image.convert(_MODES[channels])
+        converted = upright(image, channels)
     if converted.size != (size_px, size_px):
         converted = converted.resize((size_px, size_px), RESIZER)
     return np.asarray(converted, np.uint8).reshape(size_px, size_px, channels)

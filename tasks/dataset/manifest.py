@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 NAME = "manifest.parquet"
-MEASURED = ["path", "label", "bytes", "sha256", "format", "width", "height", "mode", "phash", "defect", "group"]
 
 
 def read_manifest(folder: Path) -> pd.DataFrame:

@@ -1,56 +1,73 @@
-"""Where images come from: the embedded digits, or class folders elsewhere on disk."""
+"""Where images come from, and `data/sources.json`, the listing by which both drivers notice that something is new.
+
+A source is the embedded digits or `files`: a folder, an archive or an S3 prefix, whose classes come from its folders,
+from globs or from a CSV file of labels. The listing has a line for each thing that is transferred as a whole: a file of
+a folder, an object, an archive.
+"""
 
 import hashlib
 import io
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from tasks.dataset.archives import SUFFIXES, is_archive, read_archive
+from tasks.dataset.hashes import sha256_of_files
+from tasks.dataset.names import fault
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
-from tasks.support.params import Digits, Folder
+from tasks.support.files import read_json, sha256_of
+from tasks.support.params import Digits, Files, Ingest, Limits
 from tasks.support.progress import log
+from tasks.support.storage import SCHEME, Bucket, Stored
 
 LISTING = Path("data/sources.json")
+TRANSFERS = Path(".state/ingest")  # objects that arrived, kept when ingest is killed; archives for as long as listed
+Source = Digits | Files
 
 
 @dataclass(frozen=True, order=True)
 class SourceFile:
-    """One file of a source: name relative to it (`<class>/…`), size in bytes, SHA-256 of its content."""
+    """What is transferred as a whole: name in its source, size in bytes, `sha256:…` or `etag:…` of its content."""
 
     name: str
     size: int
-    sha256: str
+    tag: str
 
 
-def list_source(source: Digits | Folder) -> list[SourceFile]:
-    """The files of a source, sorted by name.
+@dataclass(frozen=True)
+class Listed:
+    """What a source holds: its files, those that are no regular files (links, sockets) and its CSV file of labels."""
+
+    files: list[SourceFile]
+    irregular: list[str]
+    labels: SourceFile | None
+
+
+def refresh(params: Ingest, listing: Path = LISTING) -> bool:
+    """Write the listing of all sources if it differs from the one on disk; says whether it did.
 
     Raises:
-        BadInput: the folder is missing, holds no file, or holds files outside of class folders only.
+        BadInput: a source is missing, empty, beyond the limits, or has a name that cannot be kept.
     """
-    if isinstance(source, Digits):
-        return sorted(_describe(name, content) for name, content in _digit_files())
-    files = [_describe(name, (Path(source.path) / name).read_bytes()) for name in _folder_names(Path(source.path))]
-    if not files:
-        raise BadInput(
-            f"source {source.path} holds no file in a class folder; expected {source.path}/<class>/<image>: "
-            "add images or correct ingest.source.path"
-        )
-    return sorted(files)
-
-
-def refresh(source: Digits | Folder, listing: Path = LISTING) -> bool:
-    """Write the listing of a source if it differs from the one on disk; says whether it did."""
-    files = ",\n".join(json.dumps(asdict(file)) for file in list_source(source))  # a line each, for readable diffs
+    found = [_list_source(source, params.limits) for source in params.sources]
+    text = ",\n".join(
+        f'{{"source": {json.dumps(source.model_dump())},\n'
+        f'"irregular": {json.dumps(listed.irregular)},\n'
+        f'"labels": {json.dumps(listed.labels and asdict(listed.labels))},\n'
+        '"files": [\n' + ",\n".join(json.dumps(asdict(file)) for file in listed.files) + "\n]}"  # readable diffs
+        for source, listed in zip(params.sources, found, strict=True)
+    )
     partial = listing.with_name(f".{listing.name}.partial")
-    partial.write_text(f'{{"source": {json.dumps(source.model_dump())}, "files": [\n{files}\n]}}\n', encoding="utf-8")
+    partial.write_text(f'{{"sources": [\n{text}\n]}}\n', encoding="utf-8")
     if listing.exists() and listing.read_bytes() == partial.read_bytes():
         partial.unlink()
         return False
@@ -58,51 +75,178 @@ def refresh(source: Digits | Folder, listing: Path = LISTING) -> bool:
     return True
 
 
-def read_files(source: Digits | Folder, listed: list[SourceFile]) -> Iterator[tuple[SourceFile, bytes]]:
-    """The listed files with their content, one at a time.
+def read_listing(params: Ingest, listing: Path = LISTING) -> list[Listed]:
+    """What the listing says of each source.
 
     Raises:
-        BadInput: a file is missing or its content is no longer the listed one.
+        BadInput: it is missing, or of other sources than those in the parameters.
     """
-    embedded = dict(_digit_files()) if isinstance(source, Digits) else {}
-    for file in listed:
-        try:
-            content = (
-                embedded[file.name] if isinstance(source, Digits) else (Path(source.path) / file.name).read_bytes()
-            )
-        except (KeyError, OSError) as error:
-            raise BadInput(
-                f"{LISTING} lists {file.name}, which the source does not hold: run `make refresh`"
-            ) from error
-        if hashlib.sha256(content).hexdigest() != file.sha256:
-            raise BadInput(
-                f"{file.name} is not the file that {LISTING} lists (its content changed): run `make refresh`"
-            )
-        yield file, content
+    if not listing.exists():
+        raise BadInput(f"{listing} is missing: run `make refresh`")
+    entries: list[dict[str, Any]] = read_json(listing)["sources"]
+    if [entry["source"] for entry in entries] != [source.model_dump() for source in params.sources]:
+        raise BadInput(f"{listing} lists other sources than ingest.sources in params.yaml: run `make refresh`")
+    return [
+        Listed(
+            [SourceFile(**file) for file in entry["files"]],
+            entry["irregular"],
+            entry["labels"] and SourceFile(**entry["labels"]),
+        )
+        for entry in entries
+    ]
 
 
-def stray_files(source: Digits | Folder) -> list[str]:
-    """Names of files and hidden folders beside the class folders of a source, which belong to no class, sorted."""
+def is_packed(source: Source) -> bool:
+    """Whether a source is one archive."""
+    return isinstance(source, Files) and is_archive(source.path)
+
+
+def read_source(source: Source, wanted: list[SourceFile], limits: Limits) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each wanted file; of each file inside where the source is an archive.
+
+    Raises:
+        BadInput: a file is missing or no longer the listed one, or an archive is refused.
+    """
     if isinstance(source, Digits):
-        return []
-    return sorted(entry.name for entry in os.scandir(source.path) if entry.is_file() or _hidden(entry))
+        embedded = dict(_digit_files())
+        yield from ((file.name, embedded[file.name]) for file in wanted)
+        return
+    for file, path in zip(wanted, _arrived(source.path, wanted, is_packed(source)), strict=True):
+        if is_packed(source):
+            _require_listed(file, sha256_of(path) if path.exists() else "")
+            yield from read_archive(path, limits)
+        else:
+            yield file.name, _content(file, path)
 
 
-def _describe(name: str, content: bytes) -> SourceFile:
-    return SourceFile(name, len(content), hashlib.sha256(content).hexdigest())
+def read_labels(path: str, listed: SourceFile) -> bytes:
+    """Content of a CSV file of labels, on disk or in a bucket.
+
+    Raises:
+        BadInput: it is missing or no longer the listed one.
+    """
+    return _content(listed, *_arrived(path, [listed], single=True))
 
 
-def _folder_names(root: Path) -> Iterator[str]:
+def forget_transfers(listed: list[Listed]) -> None:
+    """Remove fetched objects, but for archives that are still listed: these are not fetched again."""
+    if TRANSFERS.exists():
+        kept = {_transfer(file).name for one in listed for file in one.files if is_archive(file.name)}
+        for path in TRANSFERS.iterdir():
+            if path.name not in kept:
+                path.unlink()
+
+
+def _list_source(source: Source, limits: Limits) -> Listed:
+    if isinstance(source, Digits):
+        return Listed([SourceFile(name, len(data), _tag(data)) for name, data in _digit_files()], [], None)
+    names, irregular = ([], []) if source.path.startswith(SCHEME) else _walk(Path(source.path))
+    files = (
+        _list_bucket(source.path, is_packed(source))
+        if source.path.startswith(SCHEME)
+        else _describe(Path(source.path), names)
+    )
+    for file in files:
+        if reason := fault(file.name):
+            raise BadInput(f"source {source.path} holds a name with {reason}: {file.name[:100]!r}: rename it")
+        if file.size > limits.max_file_mb * 1e6 and not is_packed(source):
+            raise BadInput(
+                f"source {source.path} holds {file.name} of {file.size / 1e6:.1f} MB; expected at most "
+                f"{limits.max_file_mb:g} MB: remove it or raise ingest.limits.max_file_mb"
+            )
+    total = sum(file.size for file in files)
+    if len(files) > limits.max_files or total > limits.max_total_gb * 1e9:
+        raise BadInput(
+            f"source {source.path} holds {len(files)} files of {total / 1e9:.2f} GB; expected at most "
+            f"{limits.max_files} and {limits.max_total_gb:g} GB: raise ingest.limits.max_files or .max_total_gb"
+        )
+    if not files:
+        raise BadInput(f"source {source.path} holds no file: add images or correct ingest.sources in params.yaml")
+    return Listed(sorted(files), sorted(irregular), _list_labels(source))
+
+
+def _list_labels(source: Files) -> SourceFile | None:
+    if source.labels is None:
+        return None
+    path = source.labels.path
+    if path.startswith(SCHEME):
+        found = _list_bucket(path, single=True)
+        if len(found) != 1:
+            raise BadInput(f"labels file {path} does not exist: correct ingest.sources in params.yaml")
+        return found[0]
+    if not Path(path).is_file():
+        raise BadInput(f"labels file {path} does not exist: create it or correct ingest.sources in params.yaml")
+    return _describe(Path(path), [Path(path).name])[0]
+
+
+def _walk(root: Path) -> tuple[list[str], list[str]]:
+    """Names below a folder, of regular files and of others (links, sockets, devices); links are not followed."""
+    if root.is_file():
+        if not is_archive(root.name):
+            raise BadInput(f"source {root} is a file but no archive; expected one of {', '.join(SUFFIXES)} or a folder")
+        return [root.name], []
     if not root.is_dir():
-        raise BadInput(f"source folder {root} does not exist: create it or correct ingest.source.path in params.yaml")
-    for label in sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not _hidden(entry)):
-        for folder, _, names in os.walk(root / label):
-            yield from (Path(folder, name).relative_to(root).as_posix() for name in names)
+        raise BadInput(f"source {root} does not exist: create it or correct ingest.sources in params.yaml")
+    names: list[str] = []
+    irregular: list[str] = []
+    for folder, subfolders, entries in os.walk(root):
+        for entry in [*entries, *(name for name in subfolders if Path(folder, name).is_symlink())]:
+            path = Path(folder, entry)
+            regular = stat.S_ISREG(path.lstat().st_mode)
+            (names if regular else irregular).append(path.relative_to(root).as_posix())
+    return names, irregular
 
 
-def _hidden(entry: os.DirEntry[str]) -> bool:
-    """Whether it is what tools leave behind, such as .git and .ipynb_checkpoints, and no class."""
-    return entry.name.startswith(".")
+def _describe(root: Path, names: list[str]) -> list[SourceFile]:
+    """Files of a folder, or the one file that `root` is."""
+    paths = [root / name if root.is_dir() else root for name in names]
+    cache = Path(".state/hashes", hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16] + ".json")
+    hashes = sha256_of_files(paths, cache)
+    return [
+        SourceFile(name, path.stat().st_size, f"sha256:{value}")
+        for name, path, value in zip(names, paths, hashes, strict=True)
+    ]
+
+
+def _list_bucket(url: str, single: bool) -> list[SourceFile]:
+    return [SourceFile(one.name, one.size, f"etag:{one.etag}") for one in Bucket(url, single).list()]
+
+
+def _arrived(place: str, wanted: list[SourceFile], single: bool) -> list[Path]:
+    """Where the content of listed files is on this disk, once those of a bucket have been fetched."""
+    if not place.startswith(SCHEME):
+        return [Path(place) if single else Path(place, file.name) for file in wanted]
+    TRANSFERS.mkdir(parents=True, exist_ok=True)
+    paths = [_transfer(file) for file in wanted]
+    Bucket(place, single).fetch(
+        (Stored(file.name, file.size, file.tag.removeprefix("etag:")), path)
+        for file, path in zip(wanted, paths, strict=True)
+        if not path.exists()
+    )
+    return paths
+
+
+def _transfer(file: SourceFile) -> Path:
+    suffix = "".join(Path(file.name).suffixes[-2:]).lower() if is_archive(file.name) else ""
+    return TRANSFERS / (hashlib.sha256(f"{file.name}:{file.size}:{file.tag}".encode()).hexdigest() + suffix)
+
+
+def _content(file: SourceFile, path: Path) -> bytes:
+    content = path.read_bytes() if path.is_file() else b""
+    _require_listed(file, hashlib.sha256(content).hexdigest() if path.is_file() else "")
+    return content
+
+
+def _require_listed(file: SourceFile, sha256: str) -> None:
+    """Objects were compared with their ETag when they were fetched."""
+    if not sha256:
+        raise BadInput(f"{LISTING} lists {file.name}, which the source does not hold: run `make refresh`")
+    if file.tag.startswith("sha256:") and file.tag != f"sha256:{sha256}":
+        raise BadInput(f"{file.name} is not the file that {LISTING} lists (its content changed): run `make refresh`")
+
+
+def _tag(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _digit_files() -> Iterator[tuple[str, bytes]]:
@@ -116,4 +260,4 @@ def _digit_files() -> Iterator[tuple[str, bytes]]:
 
 
 if __name__ == "__main__":
-    command(lambda params: log.info("sources: %s", "changed" if refresh(params.ingest.source) else "unchanged"))
+    command(lambda params: log.info("sources: %s", "changed" if refresh(params.ingest) else "unchanged"))

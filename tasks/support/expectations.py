@@ -12,6 +12,8 @@ import pandas as pd
 
 from tasks.support import environment
 from tasks.support.errors import BadInput
+from tasks.support.files import REFUSED
+from tasks.support.progress import log
 
 DOCS = Path("data_docs")
 _STORE = Path(".state/expectations")
@@ -21,8 +23,9 @@ _STORE = Path(".state/expectations")
 class Check:
     """One expectation on one column of a table.
 
-    `sentence` is shown in Data Docs and, where a `fatal` check fails, as the error; it may name columns of the failing
-    row in braces, or `{observed}` for a check of the whole column (`sum`).
+    `sentence` is for people: shown in Data Docs, in the report where the check fails, and as the error where it is
+    `fatal` (severity critical, else warning). It may name columns of the failing row in braces, or `{observed}` for a
+    check of the whole column (`sum`).
     """
 
     rule: Literal["present", "unique", "known", "between", "sum"]
@@ -37,33 +40,37 @@ class Check:
 def check(name: str, table: pd.DataFrame, checks: list[Check]) -> list[dict[str, Any]]:
     """The result of each check of a table, as plain rows; Data Docs are renewed.
 
-    A row has table, rule, column, minimum, maximum, fatal, passed and observed: the sum for the rule `sum`, for the
-    others the number of values that break it.
+    A row has table, rule, column, minimum, maximum, fatal, passed, observed (the sum for the rule `sum`, for the others
+    the number of values that break it) and sentences: of the failing rows, three at most.
+    """
+    table = table.reset_index(drop=True)
+    return [
+        {
+            "table": name,
+            "rule": one.rule,
+            "column": one.column,
+            "minimum": one.minimum,
+            "maximum": one.maximum,
+            "fatal": one.fatal,
+            "passed": bool(result["success"]),
+            "observed": float(result["result"].get("observed_value", result["result"].get("unexpected_count")) or 0),
+            "sentences": [] if result["success"] else _sentences(one, table, result["result"]),
+        }
+        for one, result in zip(checks, _validate(name, table, checks), strict=True)
+    ]
+
+
+def require(results: list[dict[str, Any]]) -> None:
+    """Tell of the checks that failed.
 
     Raises:
-        BadInput: a fatal check failed; the error is its sentence, once for each failing row (three at most).
+        BadInput: a fatal one did; the error is its sentences.
     """
-    results = _validate(name, table, checks)
-    rows, breaches = [], []
-    for one, result in zip(checks, results, strict=True):
-        observed = result["result"].get("observed_value", result["result"].get("unexpected_count"))
-        rows.append(
-            {
-                "table": name,
-                "rule": one.rule,
-                "column": one.column,
-                "minimum": one.minimum,
-                "maximum": one.maximum,
-                "fatal": one.fatal,
-                "passed": bool(result["success"]),
-                "observed": None if observed is None else float(observed),
-            }
-        )
-        if one.fatal and not result["success"]:
-            breaches += _sentences(one, table, result["result"])
-    if breaches:
-        raise BadInput("; ".join(breaches) + f" (details: {DOCS / 'index.html'})")
-    return rows
+    for row in results:
+        if not row["passed"] and not row["fatal"]:
+            log.warning("  %s", row["sentences"][0])
+    if breaches := [sentence for row in results if row["fatal"] for sentence in row["sentences"]]:
+        raise BadInput(f"{'; '.join(breaches)} (what was found: {REFUSED}, {DOCS / 'index.html'})")
 
 
 def _sentences(one: Check, table: pd.DataFrame, result: dict[str, Any]) -> list[str]:

@@ -17,11 +17,15 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
+REFUSED = Path(".state/refused")  # what a stage had found when a check stopped it, to be looked at
+
+
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, keep_refused: bool = False) -> Iterator[Path]:
     """A fresh folder beside `target` that takes its place in one step when the block ends without an error.
 
     The sibling is called `.<name>.partial` (.dvcignore hides it); one that a killed run left behind is removed first.
+    With `keep_refused` a folder that a BadInput leaves unfinished is moved to REFUSED, until the next attempt.
 
     Raises:
         BadInput: the folder cannot be written.
@@ -32,9 +36,16 @@ def replacing(target: Path) -> Iterator[Path]:
         sibling.mkdir(parents=True)
     except OSError as error:
         raise BadInput(f"cannot write {target}: {error.strerror} ({sibling}): make the folder writable") from error
+    refused = REFUSED / target.name
+    shutil.rmtree(refused, ignore_errors=True)
     try:
         yield sibling
         _swap(sibling, target)
+    except BadInput:
+        if keep_refused:
+            refused.parent.mkdir(parents=True, exist_ok=True)
+            sibling.rename(refused)
+        raise
     finally:
         shutil.rmtree(sibling, ignore_errors=True)
 

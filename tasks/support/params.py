@@ -19,6 +19,7 @@ FILE = Path("params.yaml")
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+ClassName = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,79}$")]  # names a folder
 
 
 class Section(BaseModel):
@@ -38,23 +39,87 @@ class Digits(Section):
     kind: Literal["digits"]
 
 
-class Folder(Section):
-    kind: Literal["folder"]
+class Labels(Section):
     path: Annotated[str, Field(min_length=1)]
+    name_column: str
+    label_column: str
+    suffix: str
+    names: dict[str, ClassName] | None
+    on_mismatch: Literal["stop", "report"]
+
+
+class Files(Section):
+    kind: Literal["files"]
+    path: Annotated[str, Field(min_length=1)]
+    classes: Annotated[dict[ClassName, str | list[str]], Field(min_length=1)] | None = None
+    labels: Labels | None = None
+    splits: Annotated[dict[Literal["train", "validation", "test"], str | list[str]], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_classes(self) -> "Files":
+        if self.classes and self.labels:
+            raise ValueError("classes and labels both say what class a file has: remove one of them")
+        return self
+
+
+class Limits(Section):
+    max_files: Annotated[int, Field(ge=1)]
+    max_file_mb: Annotated[float, Field(gt=0)]
+    max_total_gb: Annotated[float, Field(gt=0)]
+    max_ratio: Annotated[float, Field(ge=1)]
 
 
 class Ingest(Section):
-    source: Annotated[Digits | Folder, Field(discriminator="kind")]
+    sources: Annotated[list[Annotated[Digits | Files, Field(discriminator="kind")]], Field(min_length=1)]
+    limits: Limits
+
+
+Defect = Literal[
+    "zero_byte",
+    "not_an_image",
+    "too_large",
+    "truncated",
+    "unsupported_mode",
+    "wrong_extension",
+    "animated",
+    "too_small",
+    "odd_aspect",
+    "dark",
+    "bright",
+    "low_information",
+]
+UNREADABLE: tuple[Defect, ...] = ("zero_byte", "not_an_image", "too_large", "truncated", "unsupported_mode")
+
+
+class Quality(Section):
+    quarantine: list[Defect]
+    max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # above, Pillow itself refuses
+    min_side_px: Annotated[int, Field(ge=1)]
+    max_aspect: Annotated[float, Field(ge=1)]
+    min_brightness: Share
+    max_brightness: Share
+    min_contrast: Annotated[float, Field(ge=0, le=0.5)]
+
+    @model_validator(mode="after")
+    def _unreadable_leave(self) -> "Quality":
+        if missing := [name for name in UNREADABLE if name not in self.quarantine]:
+            raise ValueError(f"quarantine lacks {', '.join(missing)}: such files have no pixels to train on, add them")
+        return self
 
 
 class Validate(Section):
-    min_per_class: Annotated[int, Field(ge=1)]
+    classes: list[str] | None
+    quality: Quality
     max_defect_share: Share
     max_zero_byte_share: Share
 
 
 class Cleanup(Section):
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=8)] | None
     max_quarantined: Annotated[int, Field(ge=0)]
+    min_per_class: Annotated[int, Field(ge=1)]
+    max_imbalance: Annotated[float, Field(ge=1)]
+    min_side_px: Annotated[int, Field(ge=1)]
 
 
 class Shares(Section):
@@ -75,6 +140,7 @@ class Split(Section):
     shares: Shares
     keep: dict[str, Share]
     min_per_class: Annotated[int, Field(ge=2)]
+    share_tolerance: Share
 
 
 class Candidate(Section):

@@ -1,0 +1,139 @@
+"""Measuring image files: what the manifest records of each, and what is wrong with it."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.fft import dctn
+
+from tasks.dataset.images import FORMATS, MODES, upright
+from tasks.support.params import Defect, Quality
+
+DEFECTS: tuple[Defect, ...] = get_args(Defect)
+MEASURES = [
+    *("bytes", "sha256", "format", "width", "height", "mode"),
+    *("phash", "brightness", "contrast", "sharpness"),
+    *("defect", "warnings"),
+]
+_SIDE = 64  # of the reduced grey copy from which all measures of the picture are taken
+_TYPES = {"format": "str", "width": "Int32", "height": "Int32", "mode": "str", "defect": "str", "warnings": "str"}
+_EXTENSIONS = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "AVIF": (".avif", ".avifs"),
+}
+
+
+def measure_files(paths: Sequence[str], quality: Quality) -> pd.DataFrame:
+    """The columns MEASURES of files, a row each in their order.
+
+    brightness: mean in [0, 1]; contrast: standard deviation in [0, 0.5]; sharpness: variance of the Laplacian, small
+    where a picture is blurred; phash: the signs of its 64 lowest cosine frequencies against their median (Zauner
+    2010), as 16 hex digits. All four are of the picture in grey at 64 x 64, and null where it does not decode.
+    defect: the first of DEFECTS that the file has and `quality.quarantine` names, else null; warnings: its others,
+    joined by commas, else null.
+    """
+    found = [measure(Path(path).read_bytes(), Path(path).suffix, quality) for path in paths]
+    table = pd.DataFrame([row for row, _, _ in found])
+    decoded = np.array([copy is not None for _, _, copy in found], bool)
+    copies = np.array([copy for _, _, copy in found if copy is not None], np.uint8).reshape(-1, _SIDE, _SIDE)
+    for name, values in _measures(copies).items():
+        table[name] = pd.Series(values, index=np.flatnonzero(decoded)).reindex(table.index)
+    reasons = [
+        [*defects, *_picture_defects(bright, contrast, quality)]
+        for (_, defects, _), bright, contrast in zip(found, table["brightness"], table["contrast"], strict=True)
+    ]
+    graver = [next((name for name in names if name in quality.quarantine), None) for names in reasons]
+    table["defect"] = graver
+    table["warnings"] = [
+        ",".join(name for name in names if name != grave) or None for names, grave in zip(reasons, graver, strict=True)
+    ]
+    return table.reindex(columns=MEASURES).astype(_TYPES)
+
+
+def measure(
+    content: bytes, suffix: str, quality: Quality
+) -> tuple[dict[str, Any], list[str], NDArray[np.uint8] | None]:
+    """What a file's content says of itself: its row, its defects but for those of the picture, its reduced grey copy.
+
+    Args:
+        suffix: of the file's name, such as `.png`; one that claims another format is a defect.
+    """
+    row: dict[str, Any] = {
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "format": None,
+        "width": None,
+        "height": None,
+        "mode": None,
+    }
+    if not content:
+        return row, ["zero_byte"], None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+        except Exception:  # hostile bytes make Pillow's plugins raise anything, struct.error and KeyError included
+            return row, ["not_an_image"], None
+        row |= {"format": image.format, "width": image.width, "height": image.height, "mode": image.mode}
+        if image.width * image.height > quality.max_pixels:  # declared in the header: nothing has been decoded yet
+            return row, ["too_large"], None
+        try:
+            image.load()
+            copy = None if image.mode not in MODES else _reduce(image)
+        except Exception:  # the same
+            return row, ["truncated"], None
+    return row, _file_defects(image, suffix, quality), copy
+
+
+def _reduce(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(upright(image, 1).resize((_SIDE, _SIDE), Image.Resampling.BOX), np.uint8)
+
+
+def _file_defects(image: Image.Image, suffix: str, quality: Quality) -> list[str]:
+    short, long = sorted(image.size)
+    claimed = [name for name, suffixes in _EXTENSIONS.items() if suffix.lower() in suffixes]
+    there = {
+        "unsupported_mode": image.mode not in MODES,
+        "wrong_extension": suffix != "" and image.format not in claimed,
+        "animated": getattr(image, "is_animated", False),
+        "too_small": short < quality.min_side_px,
+        "odd_aspect": long > quality.max_aspect * short,
+    }
+    return [name for name, holds in there.items() if holds]
+
+
+def _picture_defects(brightness: float, contrast: float, quality: Quality) -> list[str]:
+    """Comparisons with the NaN of an undecoded file are false."""
+    there = {
+        "dark": brightness < quality.min_brightness,
+        "bright": brightness > quality.max_brightness,
+        "low_information": contrast < quality.min_contrast,
+    }
+    return [name for name, holds in there.items() if holds]
+
+
+def _measures(copies: NDArray[np.uint8]) -> dict[str, Any]:
+    """Per reduced grey copy uint8 (n, 64, 64): brightness, contrast, sharpness and perceptual hash."""
+    grey = copies.astype(np.float32) / 255
+    inner = grey[:, 1:-1, 1:-1]
+    laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] - 4 * inner
+    low = dctn(grey, axes=(1, 2))[:, :8, :8].reshape(-1, 64)  # type II, as in imagehash
+    bits = low > np.median(low, axis=1, keepdims=True)
+    return {
+        "brightness": grey.mean((1, 2)),
+        "contrast": grey.std((1, 2)),
+        "sharpness": laplacian.var((1, 2)),
+        "phash": [code.tobytes().hex() for code in np.packbits(bits, axis=1)],
+    }
