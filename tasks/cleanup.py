@@ -4,6 +4,7 @@ Raw files stay untouched.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,60 +83,48 @@ def _write_quarantine(folder: Path, quarantine: pd.DataFrame, max_pixels: int) -
         )
 
 
-def _check(params: Cleanup, clean: pd.DataFrame, quarantined: int) -> list[dict[str, object]]:
+def _check(params: Cleanup, clean: pd.DataFrame, quarantined: int) -> list[dict[str, Any]]:
     counts = clean.groupby("label").size().rename("good").reset_index()
-    total = len(clean) + quarantined
     whole = pd.DataFrame({"quarantined": [quarantined], "imbalance": [counts["good"].max() / counts["good"].min()]})
-    least = f"{params.min_side_px} pixels: enlarging them adds no detail"
-    return [
-        *check(
-            "clean_images",
-            clean[["path", "width", "height"]],
-            [
-                Check(
-                    "between",
-                    side,
-                    f"{{path}} has a {side} of {{{side}}}; expected at least {least}",
-                    fatal=False,
-                    minimum=params.min_side_px,
-                )
-                for side in ("width", "height")
-            ],
-        ),
-        *check(
-            "clean_classes",
-            counts,
-            [
-                Check(
-                    "between",
-                    "good",
-                    'class "{label}" has {good} good images; expected at least '
-                    f"{params.min_per_class}: add images or lower cleanup.min_per_class",
-                    minimum=params.min_per_class,
-                )
-            ],
-        ),
-        *check(
-            "clean_set",
-            whole,
-            [
-                Check(
-                    "between",
-                    "quarantined",
-                    f"{{quarantined}} of {total} files go to the quarantine; expected at most "
-                    f"{params.max_quarantined}: repair the sources or raise cleanup.max_quarantined",
-                    maximum=params.max_quarantined,
-                ),
-                Check(
-                    "between",
-                    "imbalance",
-                    "the largest class has {imbalance:.1f} times the images of the smallest; expected at most "
-                    f"{params.max_imbalance:g}: add images to the small class or raise cleanup.max_imbalance",
-                    maximum=params.max_imbalance,
-                ),
-            ],
-        ),
+    sizes = [
+        Check(
+            "between",
+            side,
+            f"{{path}} has a {side} of {{{side}}}; expected at least {params.min_side_px} pixels, as enlarging adds "
+            "nothing: replace it or lower cleanup.min_side_px",
+            fatal=False,
+            minimum=params.min_side_px,
+        )
+        for side in ("width", "height")
     ]
+    enough = Check(
+        "between",
+        "good",
+        f'class "{{label}}" has {{good}} good images; expected at least {params.min_per_class}: '
+        "add images or lower cleanup.min_per_class",
+        minimum=params.min_per_class,
+    )
+    few_bad = Check(
+        "between",
+        "quarantined",
+        f"{{quarantined}} of {len(clean) + quarantined} files go to the quarantine; expected at most "
+        f"{params.max_quarantined}: repair the sources or raise cleanup.max_quarantined",
+        maximum=params.max_quarantined,
+    )
+    balanced = Check(
+        "between",
+        "imbalance",
+        "the largest class has {imbalance:.1f} times the images of the smallest; expected at most "
+        f"{params.max_imbalance:g}: add images to the small class or raise cleanup.max_imbalance",
+        maximum=params.max_imbalance,
+    )
+    return check(
+        {
+            "clean_images": (clean[["path", "width", "height"]], sizes),
+            "clean_classes": (counts, [enough]),
+            "clean_set": (whole, [few_bad, balanced]),
+        }
+    )
 
 
 if __name__ == "__main__":

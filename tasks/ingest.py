@@ -93,7 +93,10 @@ class _Arrivals:
         names = ["source", "origin", "label", "rest", "split", "tag", "bytes", "sha256"]
         table = pd.DataFrame(self._rows, columns=names).astype({"split": "str"})
         if table.empty:
-            raise BadInput("no file of any source has a class: correct ingest.sources (see data/sources.json)")
+            raise BadInput(
+                "no file of any source has a class; expected <path>/<class>/<image>, or else classes or labels in "
+                "ingest.sources: correct it (data/sources.json lists what is there)"
+            )
         table["path"] = places(table)
         for folder in sorted({path.rpartition("/")[0] for path in table["path"]}):
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
@@ -148,7 +151,7 @@ def _labels(source: Source, listed: Listed) -> Table | None:
 
 def _split_finder(source: Source) -> Callable[[str], str | None]:
     if isinstance(source, Digits) or source.splits is None:
-        return lambda name: None
+        return lambda _: None
     rules = [(split, matcher(globs)) for split, globs in source.splits.items()]
     return lambda name: next((split for split, matches in rules if matches(name)), None)
 

@@ -96,60 +96,46 @@ def _check(params: Split, rows: pd.DataFrame, counts: pd.DataFrame) -> list[dict
     shares = pd.DataFrame({"split": SPLITS, "aim": [aims[name] for name in SPLITS]})
     shares["share"] = shares["split"].map(pd.Series(_drawn(drawn, params)).value_counts(normalize=True)).fillna(0.0)
     shares["off"] = (shares["share"] - shares["aim"]).abs() if len(drawn) else 0.0
-    apart = used.assign(part=used["split"].map(_PRECEDENCE))
-    return [
-        *check(
-            "split_classes",
-            needed,
-            [
-                Check(
-                    "between",
-                    name,
-                    f'class "{{label}}" has {{{name}}} {name} images; split needs {params.min_per_class}: '
-                    "add images, raise its share in split.keep or lower split.min_per_class",
-                    minimum=params.min_per_class,
-                )
-                for name in SPLITS
-            ],
-        ),
-        *check(
-            "split_shares",
-            shares,
-            [
-                Check(
-                    "between",
-                    "off",
-                    f"{{split}} has {{share:.1%}} of the images; expected {{aim:.1%}} within {params.share_tolerance:.1%} "
-                    "(split.share_tolerance)",
-                    fatal=False,
-                    maximum=params.share_tolerance,
-                )
-            ],
-        ),
-        *check(
-            "split_groups",
-            _spread(apart, "group"),
-            [
-                Check(
-                    "between",
-                    "parts",
-                    "images that look like {group} are in {parts} splits: report this defect",
-                    maximum=1,
-                )
-            ],
-        ),
-        *check(
-            "split_hashes",
-            _spread(apart, "sha256"),
-            [Check("between", "parts", "copies of {sha256} are in {parts} splits: report this defect", maximum=1)],
-        ),
+    enough = [
+        Check(
+            "between",
+            name,
+            f'class "{{label}}" has {{{name}}} {name} images; split needs {params.min_per_class}: '
+            "add images, raise its share in split.keep or lower split.min_per_class",
+            minimum=params.min_per_class,
+        )
+        for name in SPLITS
     ]
+    near = Check(
+        "between",
+        "off",
+        "{split} has {share:.1%} of the images; expected {aim:.1%} within "
+        f"{params.share_tolerance:.1%} (split.share_tolerance)",
+        fatal=False,
+        maximum=params.share_tolerance,
+    )
+    defect = "are in {parts} splits; expected 1: report this as a defect of Equipoise"
+    return check(
+        {
+            "split_classes": (needed, enough),
+            "split_shares": (shares, [near]),
+            "split_groups": (
+                _spread(used, "group"),
+                [Check("between", "parts", f"images that look like {{group}} {defect}", maximum=1)],
+            ),
+            "split_hashes": (
+                _spread(used, "sha256"),
+                [Check("between", "parts", f"copies of {{sha256}} {defect}", maximum=1)],
+            ),
+        }
+    )
 
 
 def _spread(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    """In how many splits each value that several rows share is found."""
+    """In how many splits each value that several rows share is found; train and withheld are learned from alike."""
     several = rows[rows[key].duplicated(keep=False)]
-    return several.groupby(key)["part"].nunique().rename("parts").reset_index()
+    parts = several.assign(part=several["split"].map(_PRECEDENCE)).groupby(key)["part"].nunique()
+    return parts.rename("parts").reset_index()
 
 
 if __name__ == "__main__":

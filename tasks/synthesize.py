@@ -51,7 +51,7 @@ def synthesize(
         balance["missing"] = balance["promised"] - balance["label"].map(trained)
         balance.to_csv(folder / "balance.csv", index=False)
         write_manifest(folder, manifest)
-        results = check("balanced", balance, [_PROMISE])
+        results = check({"balanced": (balance, [_PROMISE])})
         write_json(folder / "checks.json", results)
         require(results)
     log.info("  %d images in %d classes", len(made), (balance["synthetic"] > 0).sum())

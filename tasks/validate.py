@@ -35,8 +35,11 @@ def validate(params: Validate, raw: Path = Path("data/raw"), out: Path = Path("d
         counts.to_csv(folder / "counts.csv", index=False)
         if len(counts) < 2:
             raise BadInput(f"{raw} holds {len(counts)} class; expected two or more: add classes to the sources")
-        results = check("raw_images", manifest, _image_checks(params)) + check(
-            "raw_classes", counts, _class_checks(params, counts)
+        results = check(
+            {
+                "raw_images": (manifest, _image_checks(params)),
+                "raw_classes": (counts, _class_checks(params, counts)),
+            }
         )
         write_json(folder / "checks.json", results)
         require(results)

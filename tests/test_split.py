@@ -6,17 +6,25 @@ import pandas as pd
 import pytest
 
 from tasks.dataset.manifest import read_manifest, write_manifest
-from tasks.split import assign, split
+from tasks.split import assign, exclude_look_alikes, split
 from tasks.support.errors import BadInput
+from tasks.support.files import read_json
 from tasks.support.params import Shares, Split
 
-PARAMS = Split(seed=0, shares=Shares(train=0.5, validation=0.2, test=0.3), keep={"rare": 0.25}, min_per_class=3)
+PARAMS = Split(
+    seed=0,
+    shares=Shares(train=0.5, validation=0.2, test=0.3),
+    keep={"rare": 0.25},
+    min_per_class=3,
+    share_tolerance=0.1,
+)
 
 
 def _rows(count: int) -> pd.DataFrame:
     hashes = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)]
     labels = np.where(np.arange(count) % 2, "rare", "common")
-    return pd.DataFrame({"path": [f"{h}.png" for h in hashes], "label": labels, "sha256": hashes})
+    rows = pd.DataFrame({"path": [f"{h}.png" for h in hashes], "label": labels, "sha256": hashes, "group": hashes})
+    return rows.assign(source_split=pd.Series(None, rows.index, dtype="str"))
 
 
 def test_shares_are_about_those_asked_for() -> None:
@@ -64,6 +72,7 @@ def test_another_seed_gives_another_split() -> None:
     assert 0.3 < (first["split"] == second["split"]).mean() < 0.7
 
 
+@pytest.mark.usefixtures("project")
 def test_writes_equal_bytes_whatever_the_order_of_rows(tmp_path: Path) -> None:
     rows = _rows(400)
     for name, ordered in (("a", rows), ("b", rows[::-1])):
@@ -82,7 +91,70 @@ def test_an_unknown_class_in_keep_is_named_with_the_known_ones(tmp_path: Path) -
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("project")
 def test_a_class_too_small_in_a_split_is_named(tmp_path: Path) -> None:
     write_manifest(tmp_path, _rows(60))
     with pytest.raises(BadInput, match=r'class "common" has \d+ (train|validation) images; split needs 30'):
         split(PARAMS.model_copy(update={"min_per_class": 30, "keep": {}}), clean=tmp_path, out=tmp_path / "out")
+
+
+def _with_look_alikes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in groups of three, of the class of the first."""
+    leaders = np.arange(len(rows)) // 3 * 3
+    return rows.assign(group=rows["group"].to_numpy()[leaders], label=rows["label"].to_numpy()[leaders])
+
+
+def test_of_look_alikes_test_keeps_its_members_before_validation_before_train() -> None:
+    rows = _with_look_alikes(_rows(6_000))
+    plain = assign(rows, PARAMS)
+    apart = exclude_look_alikes(plain)
+    for (_, before), (_, after) in zip(plain.groupby("group"), apart.groupby("group"), strict=True):
+        first = next(name for name in ("test", "validation", "") if name in set(before["split"]) or not name)
+        stays = before["split"] == first if first else before["split"].isin(["train", "withheld"])
+        assert (after.loc[stays, "split"] == before.loc[stays, "split"]).all()
+        assert (after.loc[~stays, "split"] == "excluded").all()
+        assert (after.loc[~stays, "reason"] == f"near_duplicate_of_{first}").all()
+        assert after.loc[stays, "reason"].isna().all()
+    assert apart["reason"].value_counts().to_dict().keys() == {
+        "near_duplicate_of_test",
+        "near_duplicate_of_validation",
+    }
+
+
+def test_a_new_look_alike_moves_no_image_that_measures() -> None:
+    rows = _with_look_alikes(_rows(3_000))
+    few = exclude_look_alikes(assign(rows.iloc[::2], PARAMS))
+    all_rows = exclude_look_alikes(assign(rows, PARAMS)).set_index("path")["split"]
+    tested = few[few["split"] == "test"]
+    assert (all_rows[tested["path"]] == "test").all()
+    assert set(all_rows[few.loc[few["split"] == "validation", "path"]]) == {"validation", "excluded"}
+
+
+def test_a_split_that_the_source_gives_is_kept(project: Path) -> None:
+    own = np.array(["train", "test"])[np.arange(4_000) % 3 // 2]
+    write_manifest(project, _rows(4_000).assign(source_split=own))
+    split(PARAMS.model_copy(update={"keep": {}}), clean=project, out=project / "out")
+    rows = read_manifest(project / "out")
+    assert (rows.loc[rows["source_split"] == "test", "split"] == "test").all()
+    drawn = rows.loc[rows["source_split"] == "train", "split"].value_counts(normalize=True)
+    assert drawn.to_dict() == {"train": pytest.approx(5 / 7, abs=0.03), "validation": pytest.approx(2 / 7, abs=0.03)}
+
+
+def test_copies_that_the_source_puts_into_two_splits_stay_in_test_only(project: Path) -> None:
+    rows = _rows(3_000)
+    both = pd.concat([rows.assign(source_split="train"), rows.assign(source_split="test", path="t-" + rows["path"])])
+    write_manifest(project, both)
+    with pytest.raises(BadInput, match="has 0 train images"):
+        split(PARAMS, clean=project, out=project / "out")
+    refused = read_manifest(project / ".state/refused/out")
+    assert set(refused["split"]) == {"test", "excluded"}
+    assert (refused.loc[refused["source_split"] == "train", "reason"] == "near_duplicate_of_test").all()
+    hashes = {row["table"]: row["passed"] for row in read_json(project / ".state/refused/out/checks.json")}
+    assert hashes["split_hashes"]
+    assert hashes["split_groups"]
+
+
+def test_shares_off_their_aim_are_reported(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_manifest(project, _rows(400))
+    split(PARAMS.model_copy(update={"share_tolerance": 0.0}), clean=project, out=project / "out")
+    assert "of the images; expected 50.0% within 0.0% (split.share_tolerance)" in caplog.text

@@ -4,23 +4,27 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
-from tasks.cleanup import cleanup
 from tasks.dataset.manifest import read_manifest
-from tasks.dataset.sources import refresh
-from tasks.ingest import ingest
+from tasks.dataset.quality import DEFECTS
 from tasks.support.errors import BadInput
+from tasks.support.expectations import KEPT
 from tasks.support.files import read_json, sha256_of
-from tasks.support.params import Cleanup, Folder, Ingest, Validate
+from tasks.support.params import Quality, Validate
 from tasks.validate import validate
+from tests.sources import bring, files
 
-PARAMS = Validate(min_per_class=20, max_defect_share=0.2, max_zero_byte_share=0.1)
-
-
-def _ingest(source: Path) -> None:
-    params = Ingest(source=Folder(kind="folder", path=str(source)))
-    refresh(params.source)
-    ingest(params)
+QUALITY = Quality(
+    quarantine=["zero_byte", "not_an_image", "too_large", "truncated", "unsupported_mode", "dark"],
+    max_pixels=10_000,
+    min_side_px=8,
+    max_aspect=4.0,
+    min_brightness=0.05,
+    max_brightness=0.95,
+    min_contrast=0.02,
+)
+PARAMS = Validate(classes=None, quality=QUALITY, max_defect_share=0.2, max_zero_byte_share=0.1)
 
 
 def _spoil(source: Path) -> None:
@@ -30,59 +34,66 @@ def _spoil(source: Path) -> None:
     (source / "bird/half.png").write_bytes(good[: len(good) // 2])
 
 
-def test_three_defects_go_to_the_quarantine_with_reasons(project: Path, class_folders: Path) -> None:
-    _spoil(class_folders)
-    _ingest(class_folders)
-    raw = sha256_of(project / "data/raw")
-    validate(PARAMS)
-    cleanup(Cleanup(max_quarantined=10))
-    quarantine = pd.read_csv(project / "data/clean/quarantine.csv")
-    assert dict(zip(quarantine["path"], quarantine["reason"], strict=True)) == {
-        "data/raw/bird/half.png": "truncated",
-        "data/raw/bird/text.png": "not_an_image",
-        "data/raw/bird/zero.png": "zero_byte",
-    }
-    clean = read_manifest(project / "data/clean")
-    assert clean.groupby("label").size().to_dict() == {"bird": 30, "cat": 30}
-    assert clean["defect"].isna().all()
-    assert sha256_of(project / "data/raw") == raw
-
-
 def test_counts_are_right_in_the_checks_and_in_data_docs(project: Path, class_folders: Path) -> None:
     _spoil(class_folders)
-    _ingest(class_folders)
+    bring(files(class_folders))
     validate(PARAMS)
-    counts = pd.read_csv(project / "data/manifest/counts.csv", index_col="label")
-    assert counts.loc["bird"].to_dict() == {
-        "files": 33,
-        "good": 30,
+    counts = pd.read_csv(project / "data/manifest/counts.csv", index_col="label").loc["bird"]
+    assert (counts["files"], counts["good"], counts["defect_share"]) == (33, 30, pytest.approx(3 / 33))
+    assert {name: count for name, count in counts.items() if name in DEFECTS and count} == {
         "zero_byte": 1,
         "not_an_image": 1,
         "truncated": 1,
-        "defect_share": pytest.approx(3 / 33),
     }
-    observed = {row["column"]: row["observed"] for row in read_json(project / "data/manifest/checks.json")}
+    rows = read_json(project / "data/manifest/checks.json")
+    observed = {row["column"]: row["observed"] for row in rows}
     assert (observed["zero_byte"], observed["not_an_image"], observed["truncated"]) == (1, 1, 1)
+    (truncated,) = (row for row in rows if row["column"] == "truncated")
+    assert truncated["sentences"] == ["1 of 63 files are truncated; they go to the quarantine"]
+    assert not truncated["fatal"]
     (page,) = (project / "data_docs/validations/raw_classes").rglob("*.html")
     words = " ".join(re.sub(r"<[^>]+>", " ", page.read_text()).split())
     for defect, most in (("zero_byte", 6), ("not_an_image", 0), ("truncated", 0)):
         assert f"{defect} Status Expectation Observed Value sum must be less than or equal to {most}.0 . 1" in words
 
 
+def test_what_quarantines_and_what_warns_is_a_parameter(project: Path, class_folders: Path) -> None:
+    for name, grey in (("black", 0), ("white", 255)):
+        Image.new("L", (8, 8), grey).save(class_folders / f"cat/{name}.png")
+    bring(files(class_folders))
+    validate(PARAMS)
+    rows = read_manifest(project / "data/manifest").set_index("path")
+    assert rows.loc["data/raw/cat/black.png", ["defect", "warnings"]].tolist() == ["dark", "low_information"]
+    assert pd.isna(rows.loc["data/raw/cat/white.png", "defect"])
+    assert rows.loc["data/raw/cat/white.png", "warnings"] == "bright,low_information"
+    counts = pd.read_csv(project / "data/manifest/counts.csv", index_col="label").loc["cat"]
+    assert (counts["dark"], counts["bright"], counts["low_information"], counts["good"]) == (1, 1, 2, 31)
+
+
+def test_many_files_are_measured_by_processes_with_the_same_result(
+    project: Path, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(files(class_folders))
+    validate(PARAMS, out=project / "data/one")
+    monkeypatch.setattr("tasks.validate.SHARD", 7)
+    validate(PARAMS, out=project / "data/two")
+    assert sha256_of(project / "data/one") == sha256_of(project / "data/two")
+
+
 def test_the_manifest_describes_each_file(project: Path, class_folders: Path) -> None:
-    _ingest(class_folders)
+    bring(files(class_folders))
     validate(PARAMS)
     rows = read_manifest(project / "data/manifest")
     assert len(rows) == 60
     row = rows.iloc[0]
-    assert (row["path"], row["label"]) == ("data/raw/bird/00.png", "bird")
+    assert (row["path"], row["label"], row["origin"]) == ("data/raw/bird/00.png", "bird", "bird/00.png")
     assert (row["format"], row["width"], row["height"], row["mode"]) == ("PNG", 8, 8, "L")
     assert row["sha256"] == sha256_of(project / "data/raw/bird/00.png")
     assert len(row["phash"]) == 16
 
 
 def test_equal_files_give_equal_bytes(project: Path, class_folders: Path) -> None:
-    _ingest(class_folders)
+    bring(files(class_folders))
     validate(PARAMS, out=project / "data/one")
     validate(PARAMS, out=project / "data/two")
     assert sha256_of(project / "data/one") == sha256_of(project / "data/two")
@@ -91,34 +102,39 @@ def test_equal_files_give_equal_bytes(project: Path, class_folders: Path) -> Non
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"min_per_class": 31}, r'class "bird" has 30 good images; expected at least 31'),
         ({"max_defect_share": 0.05}, r'class "bird": 9% of its 33 files have a defect; expected at most 5%'),
         ({"max_zero_byte_share": 0.0}, r"1 of 63 files hold no byte; expected at most 0%"),
+        ({"classes": ["cat"]}, r'data/raw/bird/00\.png has the class "bird"; expected one of cat'),
     ],
 )
-def test_a_fatal_breach_stops_with_its_sentence(
-    project: Path, class_folders: Path, changed: dict[str, float], message: str
+def test_a_fatal_breach_stops_with_its_sentence_and_keeps_what_was_found(
+    project: Path, class_folders: Path, changed: dict[str, object], message: str
 ) -> None:
     _spoil(class_folders)
-    _ingest(class_folders)
+    bring(files(class_folders))
     with pytest.raises(BadInput, match=message):
         validate(PARAMS.model_copy(update=changed))
     assert not (project / "data/manifest").exists()
     assert (project / "data_docs/index.html").exists()
-
-
-@pytest.mark.usefixtures("project")
-def test_too_full_a_quarantine_stops(class_folders: Path) -> None:
-    _spoil(class_folders)
-    _ingest(class_folders)
+    assert len(read_manifest(project / ".state/refused/manifest")) == 63
     validate(PARAMS)
-    with pytest.raises(BadInput, match="3 of 63 files would go to the quarantine; expected at most 2"):
-        cleanup(Cleanup(max_quarantined=2))
+    assert not (project / ".state/refused/manifest").exists()
 
 
 def test_one_class_is_not_enough(project: Path, class_folders: Path) -> None:
     shutil.rmtree(class_folders / "cat")
-    _ingest(class_folders)
+    bring(files(class_folders))
     with pytest.raises(BadInput, match="holds 1 class; expected two or more"):
         validate(PARAMS)
     assert not (project / "data/manifest").exists()
+
+
+def test_data_docs_keep_the_last_results_only(project: Path, class_folders: Path) -> None:
+    bring(files(class_folders))
+    for _ in range(KEPT + 2):
+        validate(PARAMS)
+    pages = list((project / "data_docs/validations/raw_classes").rglob("*.html"))
+    stored = list((project / ".state/expectations/gx/uncommitted/validations/raw_classes").rglob("*.json"))
+    assert len(pages) == len(stored) == KEPT
+    index = (project / "data_docs/index.html").read_text()
+    assert {page.name for page in pages} <= {name for name in re.findall(r"[\w.-]+\.html", index)}

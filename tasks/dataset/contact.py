@@ -58,10 +58,10 @@ def _thumbnail(file: Path, max_pixels: int) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(file, formats=FORMATS)
-            if image.width * image.height > max_pixels:
-                return None
-            return ImageOps.pad(image.convert("RGB"), (_CELL_PX, _CELL_PX), Image.Resampling.NEAREST, "#eeeeee")
+            with Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > max_pixels:
+                    return None
+                return ImageOps.pad(image.convert("RGB"), (_CELL_PX, _CELL_PX), Image.Resampling.NEAREST, "#eeeeee")
     except Exception:  # hostile bytes make Pillow's plugins raise anything
         return None
     finally:

@@ -59,8 +59,8 @@ def read_table(content: bytes, labels: Labels) -> Table:
         raise BadInput(f"labels file {labels.path} is no CSV file in UTF-8 ({error}): correct it") from error
     if missing := [name for name in (labels.name_column, labels.label_column) if name not in rows.columns]:
         raise BadInput(
-            f"labels file {labels.path} has no column {', '.join(missing)}; it has {', '.join(map(str, rows.columns))}: "
-            "correct name_column and label_column in ingest.sources"
+            f"labels file {labels.path} has no column {', '.join(missing)}; "
+            f"it has {', '.join(map(str, rows.columns))}: correct name_column and label_column in ingest.sources"
         )
     rows = pd.DataFrame(
         {"name": rows[labels.name_column].str.strip() + labels.suffix, "code": rows[labels.label_column].str.strip()}

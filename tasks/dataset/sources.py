@@ -60,7 +60,7 @@ def refresh(params: Ingest, listing: Path = LISTING) -> bool:
     """
     found = [_list_source(source, params.limits) for source in params.sources]
     text = ",\n".join(
-        f'{{"source": {json.dumps(source.model_dump())},\n'
+        f'{{"source": {json.dumps(_place(source))},\n'
         f'"irregular": {json.dumps(listed.irregular)},\n'
         f'"labels": {json.dumps(listed.labels and asdict(listed.labels))},\n'
         '"files": [\n' + ",\n".join(json.dumps(asdict(file)) for file in listed.files) + "\n]}"  # readable diffs
@@ -84,7 +84,7 @@ def read_listing(params: Ingest, listing: Path = LISTING) -> list[Listed]:
     if not listing.exists():
         raise BadInput(f"{listing} is missing: run `make refresh`")
     entries: list[dict[str, Any]] = read_json(listing)["sources"]
-    if [entry["source"] for entry in entries] != [source.model_dump() for source in params.sources]:
+    if [entry["source"] for entry in entries] != [_place(source) for source in params.sources]:
         raise BadInput(f"{listing} lists other sources than ingest.sources in params.yaml: run `make refresh`")
     return [
         Listed(
@@ -94,6 +94,13 @@ def read_listing(params: Ingest, listing: Path = LISTING) -> list[Listed]:
         )
         for entry in entries
     ]
+
+
+def _place(source: Source) -> dict[str, str]:
+    """Where a source is; how its classes are found may change without a new listing."""
+    if isinstance(source, Digits):
+        return {"kind": source.kind}
+    return {"kind": source.kind, "path": source.path} | ({"labels": source.labels.path} if source.labels else {})
 
 
 def is_packed(source: Source) -> bool:
@@ -146,18 +153,18 @@ def _list_source(source: Source, limits: Limits) -> Listed:
         if source.path.startswith(SCHEME)
         else _describe(Path(source.path), names)
     )
-    for file in files:
+    for file in sorted(files):
         if reason := fault(file.name):
             raise BadInput(f"source {source.path} holds a name with {reason}: {file.name[:100]!r}: rename it")
         if file.size > limits.max_file_mb * 1e6 and not is_packed(source):
             raise BadInput(
-                f"source {source.path} holds {file.name} of {file.size / 1e6:.1f} MB; expected at most "
+                f"source {source.path} holds {file.name} of {file.size / 1e6:.3g} MB; expected at most "
                 f"{limits.max_file_mb:g} MB: remove it or raise ingest.limits.max_file_mb"
             )
     total = sum(file.size for file in files)
     if len(files) > limits.max_files or total > limits.max_total_gb * 1e9:
         raise BadInput(
-            f"source {source.path} holds {len(files)} files of {total / 1e9:.2f} GB; expected at most "
+            f"source {source.path} holds {len(files)} files of {total / 1e9:.3g} GB; expected at most "
             f"{limits.max_files} and {limits.max_total_gb:g} GB: raise ingest.limits.max_files or .max_total_gb"
         )
     if not files:

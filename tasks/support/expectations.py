@@ -4,6 +4,8 @@ What a stage checks is described by plain `Check`s. The results come back as pla
 may write into an output; Data Docs, which carry dates, are written beside into `data_docs/`, never a DVC output.
 """
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from tasks.support.files import REFUSED
 from tasks.support.progress import log
 
 DOCS = Path("data_docs")
+KEPT = 5  # results of each table; Data Docs render all of them anew each time
 _STORE = Path(".state/expectations")
 
 
@@ -37,27 +40,23 @@ class Check:
     values: list[str] = field(default_factory=list)
 
 
-def check(name: str, table: pd.DataFrame, checks: list[Check]) -> list[dict[str, Any]]:
-    """The result of each check of a table, as plain rows; Data Docs are renewed.
+def check(tables: Mapping[str, tuple[pd.DataFrame, list[Check]]]) -> list[dict[str, Any]]:
+    """The result of each check of each named table, as plain rows; Data Docs are renewed.
 
     A row has table, rule, column, minimum, maximum, fatal, passed, observed (the sum for the rule `sum`, for the others
     the number of values that break it) and sentences: of the failing rows, three at most.
     """
-    table = table.reset_index(drop=True)
-    return [
-        {
-            "table": name,
-            "rule": one.rule,
-            "column": one.column,
-            "minimum": one.minimum,
-            "maximum": one.maximum,
-            "fatal": one.fatal,
-            "passed": bool(result["success"]),
-            "observed": float(result["result"].get("observed_value", result["result"].get("unexpected_count")) or 0),
-            "sentences": [] if result["success"] else _sentences(one, table, result["result"]),
-        }
-        for one, result in zip(checks, _validate(name, table, checks), strict=True)
+    import great_expectations as gx  # deferred: it takes seconds, and most runs check nothing
+
+    context = gx.get_context(mode="file", project_root_dir=environment.ROOT / _STORE)
+    context.variables.progress_bars = {"globally": False}
+    rows = [
+        _row(name, one, table, result)
+        for name, (table, checks) in tables.items()
+        for one, result in zip(checks, _validate(gx, context, name, table, checks), strict=True)
     ]
+    _build_docs(context)
+    return rows
 
 
 def require(results: list[dict[str, Any]]) -> None:
@@ -73,29 +72,40 @@ def require(results: list[dict[str, Any]]) -> None:
         raise BadInput(f"{'; '.join(breaches)} (what was found: {REFUSED}, {DOCS / 'index.html'})")
 
 
-def _sentences(one: Check, table: pd.DataFrame, result: dict[str, Any]) -> list[str]:
-    failing = result.get("partial_unexpected_index_list") or []
+def _row(name: str, one: Check, table: pd.DataFrame, result: Any) -> dict[str, Any]:
+    found, passed = result["result"], bool(result["success"])
+    return {
+        "table": name,
+        "rule": one.rule,
+        "column": one.column,
+        "minimum": one.minimum,
+        "maximum": one.maximum,
+        "fatal": one.fatal,
+        "passed": passed,
+        "observed": float(found.get("observed_value", found.get("unexpected_count")) or 0),
+        "sentences": [] if passed else _sentences(one, table.reset_index(drop=True), found),
+    }
+
+
+def _sentences(one: Check, table: pd.DataFrame, found: dict[str, Any]) -> list[str]:
+    failing = found.get("partial_unexpected_index_list") or []
     if not failing:
-        return [one.sentence.format(observed=f"{result.get('observed_value', 0):g}")]
-    return [one.sentence.format(**table.loc[index].to_dict()) for index in failing[:3]]
+        return [one.sentence.format(observed=f"{found.get('observed_value', 0):g}")]
+    return [one.sentence.format_map(row) for row in table.loc[failing[:3]].to_dict("records")]
 
 
-def _validate(name: str, table: pd.DataFrame, checks: list[Check]) -> list[Any]:
-    import great_expectations as gx  # deferred: it takes seconds, and most runs check nothing
-
-    context = gx.get_context(mode="file", project_root_dir=environment.ROOT / _STORE)
-    context.variables.progress_bars = {"globally": False}
-    asset_name = f"{name}_table"
+def _validate(gx: Any, context: Any, name: str, table: pd.DataFrame, checks: list[Check]) -> list[Any]:
     source = context.data_sources.add_or_update_pandas("equipoise")
-    batch = source.add_dataframe_asset(name=asset_name).add_batch_definition_whole_dataframe("whole")
+    batch = source.add_dataframe_asset(name=f"{name}_table").add_batch_definition_whole_dataframe("whole")
     suite = context.suites.add_or_update(
         gx.ExpectationSuite(name=name, expectations=[_expectation(gx, one) for one in checks])
     )
     definition = context.validation_definitions.add_or_update(
         gx.ValidationDefinition(name=name, data=batch, suite=suite)
     )
-    outcome = definition.run(batch_parameters={"dataframe": table}, result_format="SUMMARY")
-    _build_docs(context)
+    parameters = {"dataframe": table.reset_index(drop=True)}
+    outcome = definition.run(batch_parameters=parameters, result_format="SUMMARY")
+    _forget_old_results(name)
     by_place = {_place(result["expectation_config"]): result for result in outcome.results}
     return [by_place[(_RULES[one.rule], one.column)] for one in checks]
 
@@ -122,6 +132,13 @@ def _expectation(gx: Any, one: Check) -> Any:
         bounds = {"value_set": one.values}
     severity = "critical" if one.fatal else "warning"
     return kind(column=one.column, severity=severity, notes=one.sentence, **bounds)
+
+
+def _forget_old_results(name: str) -> None:
+    stored = (environment.ROOT / _STORE / "gx/uncommitted/validations" / name).glob("*/*")  # named by their time
+    for result in sorted(stored, key=lambda folder: folder.name)[:-KEPT]:
+        shutil.rmtree(result)
+        shutil.rmtree(environment.ROOT / DOCS / "validations" / name / result.parent.name / result.name)
 
 
 def _build_docs(context: Any) -> None:

@@ -1,12 +1,14 @@
 """Objects in S3 buckets: the only importer of boto3.
 
 Endpoint, region, profile, credentials and the sending of checksums come from where every AWS tool has them:
-AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_PROFILE, AWS_REQUEST_CHECKSUM_CALCULATION, ~/.aws/config and so on.
+AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_PROFILE, AWS_REQUEST_CHECKSUM_CALCULATION, ~/.aws/config and so on. A request is
+made 3 times, or AWS_MAX_ATTEMPTS times.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +19,7 @@ from tasks.support.errors import BadInput
 from tasks.support.progress import bar
 
 SCHEME = "s3://"
-_ATTEMPTS = 5
+_ATTEMPTS = 5  # at an object that breaks off or arrives damaged
 _THREADS = 16
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -63,19 +65,14 @@ class Bucket:
         Raises:
             BadInput: an object cannot be read, or is no longer the one that was listed.
         """
-        left = list(wanted)
-        for _ in range(_ATTEMPTS):
-            self._transfer([(one, _arriving(path)) for one, path in left])
-            for one, path in left:
-                if self._intact(one, _arriving(path)):
-                    _arriving(path).replace(path)
-            left = [(one, path) for one, path in left if not path.exists()]
-            if not left:
-                return
-        raise BadInput(
-            f"{SCHEME}{self._name}/{self._key(left[0][0].name)} arrived damaged {_ATTEMPTS} times (size or MD5 differ "
-            "from the listing): check the network and the object, then run again"
-        )
+        from s3transfer.manager import TransferConfig, TransferManager
+
+        left = [*wanted]
+        config = TransferConfig(max_request_concurrency=_THREADS, num_download_attempts=_ATTEMPTS)
+        with TransferManager(self._client, config) as manager, ThreadPoolExecutor(_THREADS) as pool:
+            arrivals = pool.map(lambda pair: self._bring(manager, *pair), left)
+            for _ in bar(arrivals, self.url, "object", len(left)):
+                pass
 
     def _relative(self, key: str) -> str:
         return key.rpartition("/")[2] if self._single else key.removeprefix(self._start)
@@ -83,31 +80,35 @@ class Bucket:
     def _key(self, name: str) -> str:
         return self._start if self._single else self._start + name
 
-    def _transfer(self, wanted: Sequence[tuple[Stored, Path]]) -> None:
-        from s3transfer.manager import TransferConfig, TransferManager
-
-        config = TransferConfig(max_request_concurrency=_THREADS, num_download_attempts=_ATTEMPTS)
-        with self._named(), TransferManager(self._client, config) as manager:
-            futures = [
-                manager.download(self._name, self._key(one.name), str(path), subscribers=[_known(one)])
-                for one, path in wanted
-            ]
-            for future in bar(futures, self.url, "object"):
-                future.result()
+    def _bring(self, manager: Any, one: Stored, path: Path) -> None:
+        arriving = path.with_name(f"{path.name}.arriving")
+        try:
+            for _ in range(_ATTEMPTS):
+                with self._named():
+                    manager.download(self._name, self._key(one.name), str(arriving), subscribers=[_known(one)]).result()
+                    if self._intact(one, arriving):
+                        arriving.replace(path)
+                        return
+        finally:
+            arriving.unlink(missing_ok=True)
+        raise BadInput(
+            f"{self._address(one)} arrived damaged {_ATTEMPTS} times (its size or MD5 is not the listed one): check "
+            "the network, then run again"
+        )
 
     def _intact(self, one: Stored, path: Path) -> bool:
-        if path.stat().st_size != one.size:
-            return False
-        if (
-            not _MD5.fullmatch(one.etag)
-            or hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == one.etag
-        ):
+        """Whether a file holds the listed bytes; where MD5 does not tell, the object must still be the listed one."""
+        whole = path.stat().st_size == one.size
+        is_md5 = bool(_MD5.fullmatch(one.etag))
+        if whole and is_md5 and _md5_of(path) == one.etag:
             return True
-        with self._named():
-            encryption = self._client.head_object(Bucket=self._name, Key=self._key(one.name)).get(
-                "ServerSideEncryption", ""
-            )
-        return "kms" in encryption  # the ETag of such objects is no MD5
+        now = self._client.head_object(Bucket=self._name, Key=self._key(one.name))
+        if (now["ContentLength"], now["ETag"].strip('"')) != (one.size, one.etag):
+            raise BadInput(f"{self._address(one)} changed since it was listed: run `make refresh`")
+        return whole and (not is_md5 or "kms" in now.get("ServerSideEncryption", ""))
+
+    def _address(self, one: Stored) -> str:
+        return f"{SCHEME}{self._name}/{self._key(one.name)}"
 
     @cached_property
     def _client(self) -> Any:
@@ -118,9 +119,9 @@ class Bucket:
             return boto3.client(
                 "s3",
                 config=Config(
-                    retries={"max_attempts": _ATTEMPTS, "mode": "standard"},
+                    retries={"mode": "standard"},
                     max_pool_connections=_THREADS,
-                    connect_timeout=20,
+                    connect_timeout=4,  # with 3 attempts, a server that is away is known to be in 15 s
                     read_timeout=60,
                 ),
             )
@@ -130,24 +131,30 @@ class Bucket:
         """What boto3 raises as one sentence that names the place and what to do."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-        from s3transfer.exceptions import S3DownloadFailedError
+        from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError, S3ValidationError
 
-        remedy = "check the name, and AWS_ENDPOINT_URL_S3, AWS_REGION and AWS_PROFILE"
+        remedy = "check the address, AWS_ENDPOINT_URL_S3, AWS_REGION and the credentials"
         try:
             yield
         except NoCredentialsError as error:
             raise BadInput(f"no AWS credentials for {self.url}: set AWS_PROFILE or AWS_ACCESS_KEY_ID") from error
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in ("PreconditionFailed", "412", "404", "NoSuchKey"):
-                remedy = "an object changed since it was listed: run `make refresh`"
-            raise BadInput(f"{self.url}: the server answers {code} ({error}): {remedy}") from error
-        except (BotoCoreError, Boto3Error, S3DownloadFailedError) as error:
-            raise BadInput(f"{self.url} cannot be read ({error}): {remedy}") from error
+            code, message = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
+            if code in ("404", "NoSuchKey"):
+                remedy = "an object is gone since it was listed: run `make refresh`"
+            raise BadInput(f"{self.url}: the server answers {code} ({message.rstrip('.')}): {remedy}") from error
+        except S3DownloadFailedError as error:  # If-Match was refused
+            raise BadInput(f"{self.url}: an object changed since it was listed: run `make refresh`") from error
+        except RetriesExceededError as error:
+            broken = f"{self.url}: an object broke off {_ATTEMPTS} times ({error.last_exception})"
+            raise BadInput(f"{broken}: check the network, then run again") from error
+        except (BotoCoreError, Boto3Error, S3ValidationError, ValueError) as error:  # ValueError: an odd endpoint
+            raise BadInput(f"{self.url} cannot be read ({str(error).rstrip('.')}): {remedy}") from error
 
 
-def _arriving(path: Path) -> Path:
-    return path.with_name(f"{path.name}.arriving")
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _known(one: Stored) -> Any:

@@ -96,7 +96,7 @@ def draw_shapes(root: Path, counts: dict[str, int]) -> None:
 def tiny_params(source: Path) -> dict[str, Any]:
     """The shipped parameters with a small source and the least of everything."""
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["ingest"] = {"source": {"kind": "folder", "path": str(source)}}
+    params["ingest"]["sources"] = [{"kind": "files", "path": str(source)}]
     params["split"]["keep"] = {"cat": 0.5}
     for candidate in params["train_gan"]["candidates"].values():
         candidate.update(width=16, latent=8, batch=8, epochs=2, steps_per_epoch=4, grid_every=1)

@@ -51,13 +51,10 @@ def _draw_patterns(root: Path) -> None:
 
 def _write_params(project: Path, source: Path) -> None:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["ingest"] = {"source": {"kind": "folder", "path": str(source)}}
-    params["split"] = {
-        "seed": 0,
-        "shares": {"train": 0.2, "validation": 0.1, "test": 0.7},
-        "keep": {"rare": 0.08},
-        "min_per_class": 2,
-    }
+    params["ingest"]["sources"] = [{"kind": "files", "path": str(source)}]
+    params["split"].update(
+        seed=0, shares={"train": 0.2, "validation": 0.1, "test": 0.7}, keep={"rare": 0.08}, min_per_class=2
+    )
     candidate = params["train_gan"]["candidates"]["non_saturating"]
     candidate.update(latent=16, width=32, batch=32, epochs=16, steps_per_epoch=50, learning_rate=0.001, ema=0.98)
     candidate.update(translation_share=0.0, cutout_share=0.0)
@@ -70,10 +67,10 @@ def _write_params(project: Path, source: Path) -> None:
 
 def _run_all() -> str:
     params = load()
-    refresh(params.ingest.source)
+    refresh(params.ingest)
     ingest(params.ingest)
     validate(params.validate)
-    cleanup(params.cleanup)
+    cleanup(params.cleanup, params.validate.quality)
     split(params.split)
     train_gan(params.train_gan, params.images, "non_saturating")
     select_generator(params.select_generator, params.train_gan, params.images)

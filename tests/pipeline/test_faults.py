@@ -93,7 +93,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_outputs(
     shipped = (project.folder / "params.yaml").read_text()
     cases = [
         (("split", "keep"), {"bat": 0.5}, "split.keep names class bat, which the data does not have"),
-        (("validate", "min_per_class"), 1000, 'class "bird" has 60 good images; expected at least 1000'),
+        (("cleanup", "min_per_class"), 1000, 'class "bird" has 60 good images; expected at least 1000'),
         (("split", "min_per_class"), 500, "images; split needs 500"),
         (("split", "seed"), "x", "params.yaml: split.seed is 'x': input should be a valid integer"),
         (("split", "extra"), 1, "params.yaml: unknown key split.extra"),
@@ -112,8 +112,8 @@ def test_an_empty_source_and_a_missing_git_repository_are_named(flowed: Project,
     project = flowed.copy(tmp_path / "project")
     outputs = sha256_of(project.folder / "data")
     (tmp_path / "empty").mkdir()
-    project.change("ingest", "source", "path", value=str(tmp_path / "empty"))
-    assert "holds no file in a class folder" in project.flow(code=1)
+    project.change("ingest", "sources", value=[{"kind": "files", "path": str(tmp_path / "empty")}])
+    assert "empty holds no file: add images or correct ingest.sources" in project.flow(code=1)
     shutil.copy(flowed.folder / "params.yaml", project.folder / "params.yaml")
     shutil.rmtree(project.folder / ".git")
     output = project.flow(code=1)

@@ -82,11 +82,11 @@ def test_a_changed_image_reruns_what_depends_on_it_once_the_source_is_listed_ane
     flowed: Project, tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
-    old = yaml.safe_load((flowed.folder / "params.yaml").read_text())["ingest"]["source"]["path"]
+    old = yaml.safe_load((flowed.folder / "params.yaml").read_text())["ingest"]["sources"][0]["path"]
     shutil.copytree(old, source)
     projects = [flowed.copy(tmp_path / "flow"), flowed.copy(tmp_path / "dvc")]
     for project in projects:
-        project.change("ingest", "source", "path", value=str(source))
+        project.change("ingest", "sources", value=[{"kind": "files", "path": str(source)}])
     (source / "cat/000.png").write_bytes((source / "cat/001.png").read_bytes())
     refused = projects[1].repro(code=255)
     assert "run `make refresh`" in refused
