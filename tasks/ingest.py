@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.dataset.labels import Place, Table, classifier, read_table
-from tasks.dataset.names import RESERVED, matcher, places
+from tasks.dataset.names import RESERVED, matcher, places, require_distinct
 from tasks.dataset.sources import (
     LISTING,
     Listed,
@@ -97,6 +97,7 @@ class _Arrivals:
                 "no file of any source has a class; expected <path>/<class>/<image>, or else classes or labels in "
                 "ingest.sources: correct it (data/sources.json lists what is there)"
             )
+        require_distinct(sorted(table["label"].unique()), "the list of classes")
         table["path"] = places(table)
         for folder in sorted({path.rpartition("/")[0] for path in table["path"]}):
             (self._folder / folder).mkdir(parents=True, exist_ok=True)

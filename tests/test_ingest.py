@@ -95,6 +95,11 @@ def test_equal_names_of_two_sources_are_both_kept(project: Path) -> None:
     assert set(_images(raw).values()) == {sha256_of(raw / name) for name in names}
 
 
+def test_classes_that_differ_only_in_case_are_refused(project: Path) -> None:
+    with pytest.raises(BadInput, match="the list of classes holds both 'Cat' and 'cat'"):
+        bring(files(_zip(project / "1.zip", {"cat/a.png": png(1), "Cat/b.png": png(2)})))
+
+
 def test_the_sources_own_split_is_recorded(project: Path) -> None:
     archive = _zip(project / "a.zip", {f"cat/{name}-1.png": png(1) for name in ("train", "test", "other")})
     raw = bring(files(archive, splits={"train": "**/train-*", "test": "**/test-*"}))
@@ -230,7 +235,7 @@ def test_a_refused_archive_leaves_nothing_behind(project: Path, name: str, conte
     archive = (_zip if name.endswith("zip") else _tar)(project / name, good | content)
     (project / "inside").mkdir()
     before = {path for path in project.rglob("*") if ".state" not in path.parts}
-    with pytest.raises(BadInput, match="not unpacked|pack it again"):
+    with pytest.raises(BadInput, match="not unpacked|rename one of them"):
         bring(files(archive))
     left = {path for path in project.rglob("*") if ".state" not in path.parts} - before
     assert left == {project / "data/sources.json"}

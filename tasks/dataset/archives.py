@@ -23,6 +23,15 @@ _BROKEN = (
     *(EOFError, OSError, ValueError, NotImplementedError, RuntimeError, OverflowError, IndexError, UnicodeError),
 )
 _BLOCK = 512  # bytes, of a tar
+_HEADERS = 1 << 20  # bytes that a tar may have beyond its files
+_MAX_HEADER_BYTES = 8192
+_EXTENDED = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 
 
 def is_archive(name: str) -> bool:
@@ -111,21 +120,24 @@ def _zip_kind(member: zipfile.ZipInfo) -> str | None:
 
 def _read_tar(path: Path, budget: _Budget) -> Iterator[tuple[str, bytes]]:
     with _decompressed(path) as stream:
-        counted = _Counted(stream, budget.most + (1 << 20), budget)  # a megabyte for headers
+        counted = _Counted(stream, budget)
         names: list[str] = []
-        with tarfile.open(fileobj=counted, mode="r|", errorlevel=2) as archive:
+        with tarfile.open(fileobj=counted, mode="r|", errorlevel=2, tarinfo=_Member) as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # tarfile would keep each
-                budget.admit(member.name, _tar_kind(member), member.size)
+                name = member.name.removeprefix("./")  # as `tar -cf x.tar .` writes them
+                if name == "." and member.isdir():
+                    continue
+                budget.admit(name, _tar_kind(member), member.size)
                 if member.isdir():
                     continue
-                names.append(member.name)
+                names.append(name)
                 content = archive.extractfile(member)
                 data = content.read() if content else b""
                 if len(data) != member.size:
                     raise EOFError(f"{member.name!r} has {len(data)} of {member.size} bytes")
-                yield member.name, data
-        counted.finish()
+                yield name, data
+            counted.finish(archive.offset)
         require_distinct(names, f"archive {path}")
 
 
@@ -144,31 +156,48 @@ def _decompressed(path: Path) -> Any:
     return gzip.open(path, "rb") if name.endswith("gz") else path.open("rb")
 
 
-class _Counted(io.RawIOBase):
-    """A stream that refuses to give more than `most` bytes, and knows whether it ended as a tar has to."""
+class _Member(tarfile.TarInfo):
+    """Refuses long extended headers: Python up to 3.11.9 takes the square of their length (CVE-2024-6232)."""
 
-    def __init__(self, stream: IO[bytes], most: float, budget: _Budget) -> None:
-        self._stream, self._left, self._budget = stream, most, budget
-        self._tail = b""
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.type in _EXTENDED and self.size > _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"an extended header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+class _Counted(io.RawIOBase):
+    """A stream that refuses to give more than the budget, and knows where its last byte that is not zero was."""
+
+    def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
+        self._stream, self._budget = stream, budget
+        self._count = self._last = 0
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size if size >= 0 else 1 << 20)
-        self._left -= len(data)
-        if self._left < 0:
-            self._budget.spend(int(self._budget.most) + 1)
-        self._tail = (self._tail + data)[-_BLOCK:]
+        if kept := len(data.rstrip(b"\0")):
+            self._last = self._count + kept
+        self._count += len(data)
+        if self._count > self._budget.most + _HEADERS:
+            self._budget.spend(self._count)
         return data
 
-    def finish(self) -> None:
-        """Read to the end: checksums are there, and a tar ends with empty blocks, a truncated one does not.
+    def finish(self, end: int) -> None:
+        """Read on to where checksums are; only empty blocks may follow the last member, and at least one has to.
+
+        tarfile itself takes a damaged header for the end of the archive.
+
+        Args:
+            end: of the last member, in bytes.
 
         Raises:
-            EOFError: the end is missing.
+            EOFError: the archive is truncated, or a header is damaged.
         """
         while self.read(1 << 20):
             pass
-        if self._tail.strip(b"\0"):
+        if self._last > end:
+            raise EOFError("a damaged header, or something behind the end of the archive")
+        if self._count < end + _BLOCK:
             raise EOFError("the end of the archive is missing")

@@ -19,7 +19,8 @@ def upright(image: Image.Image, channels: int) -> Image.Image:
     """
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith("I;16"):
-        turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+        values, clear = np.asarray(turned), turned.info.get("transparency")
+        turned = Image.fromarray(np.where(values == clear, 255, values >> 8).astype(np.uint8))
     if turned.has_transparency_data:
         layer = turned.convert("RGBA")
         turned = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tasks.dataset.names import literal_head, matcher
+from tasks.dataset.names import fault, literal_head, matcher
 from tasks.support.errors import BadInput
 from tasks.support.params import Digits, Files, Labels
 
@@ -80,7 +80,8 @@ def read_table(content: bytes, labels: Labels) -> Table:
 
 
 def _is_class(name: str) -> bool:
-    return 0 < len(name) <= 80 and not name.startswith(".") and not set(name) & set("/\\")
+    """What `ClassName` in the parameters allows."""
+    return fault(name) is None and len(name) <= 60 and "/" not in name and not name.startswith(".")
 
 
 def _by_folder(name: str) -> Place | str:

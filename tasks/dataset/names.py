@@ -62,19 +62,15 @@ def places(files: pd.DataFrame) -> list[str]:
     digits of a hash of where it comes from before its extension: a path does not depend on the order of the files.
 
     Raises:
-        BadInput: two paths are equal all the same.
+        BadInput: a name looks like one with such digits.
     """
     plain = [f"{label}/{rest}" for label, rest in zip(files["label"], files["rest"], strict=True)]
-    keys = [_folded(path) for path in plain]
-    taken = Counter(keys)
-    folders = {parent for key in keys for parent in _parents(key)}
     found = [
-        path if taken[key] == 1 and key not in folders else _marked(path, f"{source}:{origin}")
-        for path, key, source, origin in zip(plain, keys, files["source"], files["origin"], strict=True)
+        _marked(path, f"{source}:{origin}") if clash else path
+        for path, clash, source, origin in zip(plain, _clashes(plain), files["source"], files["origin"], strict=True)
     ]
-    again = [path for path, count in Counter(found).items() if count > 1]
-    if again:
-        raise BadInput(f"two source files would both become data/raw/{again[0]}: rename one of them")
+    if found != plain and any(again := _clashes(found)):
+        raise BadInput(f"two source files would become data/raw/{found[again.index(True)]}: rename one of them")
     return found
 
 
@@ -86,13 +82,23 @@ def require_distinct(names: Sequence[str], where: str) -> None:
         if key in seen:
             raise BadInput(
                 f"{where} holds both {seen[key]!r} and {name!r}, which some file systems take for one: "
-                "pack it again with distinct names"
+                "rename one of them"
             )
         seen[key] = name
 
 
+def _clashes(paths: list[str]) -> list[bool]:
+    keys = [_folded(path) for path in paths]
+    taken = Counter(keys)
+    folders = {parent for key in keys for parent in _parents(key)}
+    return [taken[key] > 1 or key in folders for key in keys]
+
+
 def _folded(path: str) -> str:
-    return path if path.isascii() and path.islower() else unicodedata.normalize("NFC", path).casefold()
+    """Equal for paths that differ in case or form only (canonical caseless matching, Unicode 3.13 D145)."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
 def _parents(path: str) -> list[str]:

@@ -23,10 +23,15 @@ MEASURES = [
     *("defect", "warnings"),
 ]
 _SIDE = 64  # of the reduced grey copy from which all measures of the picture are taken
-_TYPES = {"format": "str", "width": "Int32", "height": "Int32", "mode": "str", "defect": "str", "warnings": "str"}
+_TYPES = (
+    dict.fromkeys(["sha256", "format", "mode", "phash", "defect", "warnings"], "str")
+    | dict.fromkeys(["brightness", "contrast", "sharpness"], "float32")
+    | {"bytes": "int64", "width": "Int32", "height": "Int32"}
+)
 _EXTENSIONS = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".mpo"),  # several JPEG pictures in one file, as phones write them
     "GIF": (".gif",),
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
@@ -84,6 +89,8 @@ def measure(
         warnings.simplefilter("ignore")
         try:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
+        except Image.DecompressionBombError:
+            return row, ["too_large"], None
         except Exception:  # hostile bytes make Pillow's plugins raise anything, struct.error and KeyError included
             return row, ["not_an_image"], None
         row |= {"format": image.format, "width": image.width, "height": image.height, "mode": image.mode}
@@ -92,9 +99,9 @@ def measure(
         try:
             image.load()
             copy = None if image.mode not in MODES else _reduce(image)
+            return row, _file_defects(image, suffix, quality), copy
         except Exception:  # the same
             return row, ["truncated"], None
-    return row, _file_defects(image, suffix, quality), copy
 
 
 def _reduce(image: Image.Image) -> NDArray[np.uint8]:

@@ -158,7 +158,7 @@ def _md5_of(path: Path) -> str:
 
 
 def _known(one: Stored) -> Any:
-    """Tells a transfer what the listing said: no HEAD request is needed, and another object is refused (If-Match)."""
+    """Tells a transfer what the listing said: no HEAD request is needed, and parts of another object are refused."""
     from s3transfer.subscribers import BaseSubscriber
 
     class Known(BaseSubscriber):  # type: ignore[misc]

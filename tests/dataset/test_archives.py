@@ -1,5 +1,6 @@
 """Good archives come back whole; hostile, broken and oversized ones are refused, and nothing is ever written."""
 
+import contextlib
 import gzip
 import io
 import struct
@@ -327,7 +328,7 @@ def test_a_bomb_behind_the_end_of_a_tar_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.zst"])
 def test_a_bomb_in_the_name_of_a_member_is_refused(kind: str) -> None:
-    _refused(_compress(kind, _tar([("x" * 20_000_000, b"")])), kind, r"max_ratio|a part of over 240 bytes")
+    _refused(_compress(kind, _tar([("x" * 20_000_000, b"")])), kind, "max_ratio|over 240 bytes|20000001 bytes")
 
 
 def test_a_zip_that_declares_less_than_it_holds_is_refused() -> None:
@@ -415,10 +416,8 @@ def _outcome(content: bytes, kind: str) -> Iterator[list[tuple[str, bytes]]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"pack.{kind}")
         path.write_bytes(content)
-        try:
+        with contextlib.suppress(BadInput):
             yield list(read_archive(path, LIMITS))
-        except BadInput:
-            pass
         assert [each.name for each in Path(folder).iterdir()] == [path.name]
 
 
@@ -469,3 +468,12 @@ def test_an_archive_with_many_wrong_bytes_is_read_or_refused(kind: str, changes:
     for place, value in changes:
         content[place % len(content)] = value
     assert len(list(_outcome(bytes(content), kind))) <= 1
+
+
+def test_the_leading_dot_of_a_packed_working_folder_is_no_part_of_names() -> None:
+    folder = tarfile.TarInfo(".")
+    folder.type = tarfile.DIRTYPE
+    content = _tar([("./cat/1.png", b"1"), ("./cat/2.png", b"2")])
+    assert dict(_read(folder.tobuf() + content, "tar")) == {"cat/1.png": b"1", "cat/2.png": b"2"}
+    with pytest.raises(BadInput, match="leaves its folder"):
+        _read(_tar([("./../x.png", b"1")]), "tar")

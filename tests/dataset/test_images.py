@@ -85,6 +85,12 @@ def test_a_colour_named_transparent_becomes_white(tmp_path: Path, mode: str, col
         assert _grey(stored) == [[grey, 0]]
 
 
+def test_a_16_bit_grey_named_transparent_becomes_white(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[0, 255, 40_000]], np.uint16))
+    with Image.open(_one(tmp_path, image, transparency=0)) as stored:
+        assert _grey(stored) == [[255, 0, 156]]
+
+
 def test_a_palette_with_an_alpha_for_each_colour_is_laid_on_white(tmp_path: Path) -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([255, 0, 0, 0, 0, 255])

@@ -179,7 +179,7 @@ def test_a_place_does_not_depend_on_the_order_of_the_files() -> None:
 
 
 def test_the_same_file_twice_is_refused() -> None:
-    with pytest.raises(BadInput, match="two source files would both become data/raw/cat/1-.*: rename one of them"):
+    with pytest.raises(BadInput, match=r"two source files would become data/raw/cat/1-.*: rename one of them"):
         _places(_file("cat/1.png"), _file("cat/1.png"))
 
 

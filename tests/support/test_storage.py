@@ -16,7 +16,7 @@ import pytest
 
 from tasks.support.errors import BadInput
 from tasks.support.storage import Bucket, Stored
-from tests.s3 import Fault, Proxy, Server, environment, serving, spoiling
+from tests.s3 import Fault, Proxy, Server, serving, spoiling
 
 REFRESH = "run `make refresh`"
 NUMBERS = itertools.count()
@@ -279,16 +279,18 @@ def test_a_server_that_swallows_what_is_sent_is_given_up(name: str, monkeypatch:
         start = time.monotonic()
         with pytest.raises(BadInput, match="timeout"):
             Bucket(f"s3://{name}", single=False).list()
-    assert 3 < time.monotonic() - start < 7  # of three attempts, 15 s with the pauses between them
+    assert 3 < time.monotonic() - start < 10  # of three attempts, 15 s with the pauses between them
 
 
-def test_a_server_that_goes_away_is_told_by_fetch(server: Server, name: str, out: Path) -> None:
+def test_a_server_that_goes_away_is_told_by_fetch(
+    server: Server, name: str, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(40):
         server.put(f"{name}/{number:02d}")
     listed = Bucket(f"s3://{name}", single=False).list()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     start = time.monotonic()
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(BadInput, match="Could not connect"):
-        patch.setenv("AWS_ENDPOINT_URL_S3", environment("http://127.0.0.1:1")["AWS_ENDPOINT_URL_S3"])
+    with pytest.raises(BadInput, match="Could not connect"):
         fetch(Bucket(f"s3://{name}", single=False), listed, out)
     assert time.monotonic() - start < 15
     assert list(out.iterdir()) == []
