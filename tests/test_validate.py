@@ -137,4 +137,4 @@ def test_data_docs_keep_the_last_results_only(project: Path, class_folders: Path
     stored = list((project / ".state/expectations/gx/uncommitted/validations/raw_classes").rglob("*.json"))
     assert len(pages) == len(stored) == KEPT
     index = (project / "data_docs/index.html").read_text()
-    assert {page.name for page in pages} <= {name for name in re.findall(r"[\w.-]+\.html", index)}
+    assert {page.name for page in pages} <= set(re.findall(r"[\w.-]+\.html", index))

@@ -223,7 +223,7 @@ def test_names_that_some_file_systems_take_for_one_are_refused(first: str, secon
         require_distinct([first, "other.png", second], "archive x.zip")
     assert str(caught.value) == (
         f"archive x.zip holds both {first!r} and {second!r}, which some file systems take for one: "
-        "pack it again with distinct names"
+        "rename one of them"
     )
 
 
