@@ -54,16 +54,15 @@ def cleanup(
 
 def group_names(rows: pd.DataFrame, near_bits: int | None) -> "pd.Series[str]":
     """For each row the least SHA-256 of its group: images that look alike or, without `near_bits`, equal files."""
-    hashes = rows["sha256"].to_numpy("S64")
     if near_bits is None:
         return rows["sha256"]
-    codes = rows["phash"].map(lambda code: int(code, 16)).to_numpy(np.uint64)
+    codes = np.frombuffer(bytes.fromhex("".join(rows["phash"].tolist())), ">u8").astype(np.uint64)
     groups = group_near(codes, near_bits)
-    order = np.lexsort((hashes, groups))
+    order = rows["sha256"].argsort().to_numpy()
     _, first, place = np.unique(groups[order], return_index=True, return_inverse=True)
-    names = np.empty(len(rows), "S64")
-    names[order] = hashes[order][first][place]
-    return pd.Series(names.astype("U64"), rows.index, dtype="str")
+    leaders = np.empty(len(rows), np.int64)
+    leaders[order] = order[first[place]]
+    return rows["sha256"].iloc[leaders].set_axis(rows.index)
 
 
 def _write_quarantine(folder: Path, quarantine: pd.DataFrame, max_pixels: int) -> None:

@@ -52,7 +52,7 @@ def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("dat
 
 def assign(rows: pd.DataFrame, params: Split) -> pd.DataFrame:
     """The rows with the columns `split` and `natural_test`."""
-    splits = _own_splits(rows, _drawn(rows, params), params)
+    splits = _own_splits(rows, drawn_splits(rows, params), params)
     keep = rows["label"].map(params.keep).fillna(1.0).to_numpy(float)
     kept = fractions(rows["sha256"], f"keep-{params.seed}") < keep
     test = splits == "test"
@@ -72,7 +72,7 @@ def exclude_look_alikes(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _drawn(rows: pd.DataFrame, params: Split) -> NDArray[np.str_]:
+def drawn_splits(rows: pd.DataFrame, params: Split) -> NDArray[np.str_]:
     place = fractions(rows["sha256"], f"split-{params.seed}")
     edges = np.cumsum([params.shares.train, params.shares.validation])
     return np.array(SPLITS)[np.searchsorted(edges, place, side="right")]
@@ -94,7 +94,9 @@ def _check(params: Split, rows: pd.DataFrame, counts: pd.DataFrame) -> list[dict
     drawn = rows[rows["source_split"].isna()]
     aims = params.shares.model_dump()
     shares = pd.DataFrame({"split": SPLITS, "aim": [aims[name] for name in SPLITS]})
-    shares["share"] = shares["split"].map(pd.Series(_drawn(drawn, params)).value_counts(normalize=True)).fillna(0.0)
+    shares["share"] = (
+        shares["split"].map(pd.Series(drawn_splits(drawn, params)).value_counts(normalize=True)).fillna(0.0)
+    )
     shares["off"] = (shares["share"] - shares["aim"]).abs() if len(drawn) else 0.0
     enough = [
         Check(

@@ -36,5 +36,11 @@ def label_indices(rows: pd.DataFrame, classes: list[str]) -> NDArray[np.int32]:
 
 def fractions(hashes: pd.Series, purpose: str) -> NDArray[np.float64]:
     """For each content hash a number in [0, 1) that depends on it and on `purpose` alone, uniform over hashes."""
-    digests = (hashlib.sha256(f"{purpose}:{value}".encode()).digest() for value in hashes)
-    return np.fromiter((int.from_bytes(digest[:7]) / 2**56 for digest in digests), np.float64, len(hashes))
+    start = hashlib.sha256(f"{purpose}:".encode())
+    digests = []
+    for value in hashes.tolist():
+        one = start.copy()
+        one.update(value.encode())
+        digests.append(one.digest())
+    numbers = np.frombuffer(b"".join(digests), ">u8")[::4] >> np.uint64(8)  # the first 7 of 32 bytes
+    return numbers.astype(np.float64) / 2**56

@@ -222,8 +222,7 @@ def test_names_that_some_file_systems_take_for_one_are_refused(first: str, secon
     with pytest.raises(BadInput) as caught:
         require_distinct([first, "other.png", second], "archive x.zip")
     assert str(caught.value) == (
-        f"archive x.zip holds both {first!r} and {second!r}, which some file systems take for one: "
-        "rename one of them"
+        f"archive x.zip holds both {first!r} and {second!r}, which some file systems take for one: rename one of them"
     )
 
 

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,16 @@ class Project:
         """Send a signal to a started command and its children, and wait for its end."""
         os.killpg(process.pid, how)
         process.communicate()
+
+    def kill_when(self, command: tuple[object, ...], reached: Callable[[], bool]) -> None:
+        """Start a command, and kill it and its children the moment that `reached` is true."""
+        process = self.start(*command)
+        deadline = time.monotonic() + 300
+        while not reached():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        self.stop(process, signal.SIGKILL)
 
     def flow(self, code: int = 0) -> str:
         return self.run(PYTHON, "-m", "flows.rebalance", code=code)

@@ -1,10 +1,8 @@
 """Kills, missing servers, second runs: whatever happens, the next run by either driver ends in the same place."""
 
 import shutil
-import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -21,17 +19,6 @@ UNDER_WAY = {
 }
 
 
-def kill_when(project: Project, command: tuple[object, ...], reached: Callable[[], bool]) -> None:
-    """Start a command, and kill it and its children the moment that `reached` is true."""
-    process = project.start(*command)
-    deadline = time.monotonic() + 300
-    while not reached():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    project.stop(process, signal.SIGKILL)
-
-
 def statuses(project: Project) -> set[str]:
     """Statuses of the runs in a project's MLflow store."""
     with closing(sqlite3.connect(project.folder / "mlflow.db", timeout=60)) as store:
@@ -44,7 +31,7 @@ def test_killed_in_train_gan_and_in_synthesize_the_other_driver_ends_with_the_sa
 ) -> None:
     project = fresh.copy(tmp_path / "project")
     for place in UNDER_WAY.values():
-        kill_when(project, killed, (project.folder / place).exists)
+        project.kill_when(killed, (project.folder / place).exists)
         assert not (project.folder / "data/synthetic").exists()
     project.run(*after)
     assert project.lock() == reproduced.lock()
@@ -55,7 +42,7 @@ def test_killed_in_train_gan_and_in_synthesize_the_other_driver_ends_with_the_sa
 def test_runs_of_killed_processes_do_not_stay_running(flowed: Project, tmp_path: Path) -> None:
     project = flowed.copy(tmp_path / "project")
     shutil.rmtree(project.folder / "data/generators")
-    kill_when(project, FLOW, lambda: "RUNNING" in statuses(project))
+    project.kill_when(FLOW, lambda: "RUNNING" in statuses(project))
     assert "RUNNING" in statuses(project)
     project.flow()
     assert statuses(project) == {"FINISHED", "KILLED"}
