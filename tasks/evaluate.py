@@ -36,8 +36,11 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     comparison = compare_arms(params, train, test, data / "classifiers", int(balance["synthetic"].sum()))
     selection = read_json(data / "generator/selection.json")
     checks = [row for stage in CHECKED for row in read_json(data / stage / "checks.json")]
-    quarantine = pd.read_csv(data / "clean/quarantine.csv", keep_default_na=False)
-    removed = {"quarantine": quarantine, "left_out": pd.read_csv(data / "raw/left_out.csv", keep_default_na=False)}
+    removed = {
+        "quarantine": pd.read_csv(data / "clean/quarantine.csv", keep_default_na=False),
+        "left out": pd.read_csv(data / "raw/left_out.csv", keep_default_na=False),
+        "excluded": rows_of(manifest, "excluded"),
+    }
     with replacing(data / "report") as folder, parent_run() as run:
         write_report(folder, params, comparison, test, balance, selection, checks, removed)
         run.metrics({f"test_balanced_accuracy_{name}": arm.mean for name, arm in comparison.arms.items()})

@@ -28,7 +28,7 @@ def write_report(
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
         selection: the generator chosen and its scores, as `select_generator` writes them.
         checks: rows of checks.json of all stages that check their output.
-        removed: `quarantine` and `left_out`, the tables of files that are not in the data set, each with `reason`.
+        removed: the tables `quarantine`, `left out` and `excluded` of files that are not used, each with `reason`.
     """
     verdict = comparison.verdict
     write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons})
@@ -175,12 +175,17 @@ def _generator_lines(selection: dict[str, Any]) -> list[str]:
 
 def _data_lines(checks: list[dict[str, Any]], removed: dict[str, pd.DataFrame]) -> list[str]:
     lines = ["## The data", ""]
-    for reason, count in removed["quarantine"]["reason"].value_counts().sort_index().items():
-        lines.append(f"- {count} files in quarantine, {reason}: [contact sheet](../clean/quarantine/{reason}.png)")
-    for reason, count in removed["left_out"]["reason"].value_counts().sort_index().items():
-        lines.append(f"- {count} files left out, {reason}: [list](../raw/left_out.csv)")
+    links = {
+        "quarantine": "[contact sheet](../clean/quarantine/{}.png)",
+        "left out": "[list](../raw/left_out.csv)",
+        "excluded": "rows of [the split](../split/manifest.parquet)",
+    }
+    for place, files in removed.items():
+        for reason, count in files["reason"].value_counts().sort_index().items():
+            lines.append(f"- {place}: {count} {reason}, {links[place].format(reason)}")
     failed = [row for row in checks if not row["passed"]]
-    lines += [f"- {sentence}" for row in failed for sentence in row["sentences"]]
+    told = set(removed["quarantine"]["reason"])
+    lines += [f"- {sentence}" for row in failed if row["column"] not in told for sentence in row["sentences"]]
     lines += [
         "",
         f"{len(checks) - len(failed)} of {len(checks)} checks passed, by Great Expectations, whose own pages are the",
