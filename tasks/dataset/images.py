@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
@@ -17,7 +17,7 @@ def upright(image: Image.Image, channels: int) -> Image.Image:
 
     16-bit values are divided by 256 (Pillow itself would clip them at 255); what is transparent becomes white.
     """
-    turned = ImageOps.exif_transpose(image)
+    turned = image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
     if turned.mode.startswith("I;16"):
         values, clear = np.asarray(turned), turned.info.get("transparency")
         turned = Image.fromarray(np.where(values == clear, 255, values >> 8).astype(np.uint8))
