@@ -32,11 +32,11 @@ def rebalance() -> None:
     """Run every stage that is due, then register the generator under the verdict on it."""
     show()
     with alone():
+        stages = Stages()
         params = load()
         pin(params.compute)
         if refresh(params.ingest):
             log.info("sources: changed")
-        stages = Stages()
         stages.run(ingest, params.ingest)
         stages.run(validate, params.validate)
         stages.run(cleanup, params.cleanup, params.validate.quality)

@@ -48,8 +48,8 @@ class Stages:
     def run_each(self, stage: Stage, items: Mapping[str, tuple[object, ...]]) -> None:
         """Run a stage for each named item, those that are due side by side on the flow's task runner.
 
-        They are recorded in DVC's own order, each as soon as all before it are; the first failure is raised when the
-        others have ended.
+        They are recorded in DVC's own order, each as soon as all before it have ended; then the first failure is
+        raised.
         """
         names = {f"{stage.__name__}@{item}": args for item, args in items.items()}
         order = [name for name in self._versions.order() if name in names]
@@ -58,13 +58,15 @@ class Stages:
             prepare()
             self._tracked = True
         running: dict[str, PrefectFuture[Any]] = {name: _compute.submit(name, stage, names[name]) for name in due}
-        try:
-            for name, future in running.items():
-                future.result()
+        failures = []
+        for name, future in running.items():
+            outcome = future.result(raise_on_failure=False)
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
+            else:
                 self._versions.record(name)
-        finally:
-            for future in running.values():
-                future.wait()
+        if failures:
+            raise failures[0]
 
     def _due(self, name: str) -> bool:
         current = self._versions.current(name)

@@ -7,7 +7,7 @@ import pandas as pd
 from tasks.dataset.images import read_images
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.support.commands import command
-from tasks.support.files import read_json, remove_others, replacing
+from tasks.support.files import read_json, remove_others, replacing, sha256_of
 from tasks.support.params import Evaluate, Images, Train
 from tasks.support.progress import log
 from tasks.support.tracking import parent_run
@@ -33,8 +33,8 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         classes=classes,
     )
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
-    comparison = compare_arms(params, train, test, data / "classifiers", int(balance["synthetic"].sum()))
-    selection = read_json(data / "generator/selection.json")
+    comparison = compare_arms(params, train, test, data / "classifiers", _none_made(balance))
+    selection = read_json(data / "generator/selection.json") | {"sha256": sha256_of(data / "generator")}
     checks = [row for stage in CHECKED for row in read_json(data / stage / "checks.json")]
     removed = {
         "quarantine": pd.read_csv(data / "clean/quarantine.csv", keep_default_na=False),
@@ -48,6 +48,13 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         run.files(folder, "report")
     log.info("  verdict: %s", comparison.verdict.answer)
     return data / "report"
+
+
+def _none_made(balance: pd.DataFrame) -> str | None:
+    if balance["synthetic"].any():
+        return None
+    abstained = (balance["abstained"] != "").any()
+    return "No class could be synthesised." if abstained else "The classes are balanced: nothing to synthesise."
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tasks.support.commands import command
+from tasks.support.errors import BadInput
 from tasks.support.files import read_json, sha256_of
 from tasks.support.progress import log
 from tasks.support.tracking import Candidacy, register_generator
@@ -33,9 +34,11 @@ def register(generator: Path = Path("data/generator"), report: Path = Path("data
     verdict and the aliases of the present report.
 
     Raises:
-        BadInput: the registry cannot be reached.
+        BadInput: the report is on another generator, or the registry cannot be reached.
     """
     verdict = read_json(report / "verdict.json")
+    if verdict["generator_sha256"] != sha256_of(generator):
+        raise BadInput(f"{report} is the verdict on another generator than {generator}: run `dvc repro` first")
     settings = read_json(generator / "generator.json")
     tags = {
         "generator_sha256": sha256_of(generator),
@@ -70,7 +73,10 @@ def _package(folder: Path) -> Path:
 
 
 def _git_commit() -> str:
-    return subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(["git", "rev-parse", "HEAD"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise BadInput(f"git has no commit here ({done.stderr.strip().splitlines()[0]}): commit the project first")
+    return done.stdout.strip()
 
 
 if __name__ == "__main__":

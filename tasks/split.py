@@ -17,17 +17,17 @@ from tasks.support.progress import log
 
 SPLITS = ["train", "validation", "test"]
 # Which members of a group of look-alikes stay: those that measure before those that are learned from.
-_PRECEDENCE = {"test": 0, "validation": 1, "train": 2, "withheld": 2}
+_PRECEDENCE = {"test": 0, "validation": 1, "train": 2, "withheld": 2, "withheld_validation": 2}
 _REASONS = np.array(["near_duplicate_of_test", "near_duplicate_of_validation"])
 
 
 def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("data/split")) -> Path:
     """Folder with manifest.parquet: the clean rows with `split`, `reason` and `natural_test`; counts.csv; checks.json.
 
-    split: train, validation, test, withheld (taken from train or validation by `split.keep`, seen by the oracle arm
-    alone) or excluded, where `reason` says why. natural_test: whether a test image would have been kept, so that these
-    rows are a test set with the same imbalance. A row's split depends on its own content hash alone, or is the one
-    that its source gives it: growing data moves nothing.
+    split: train, validation, test, withheld (taken from train by `split.keep`, seen by the oracle arm alone),
+    withheld_validation (taken from validation, seen by none) or excluded, where `reason` says why. natural_test:
+    whether a test image would have been kept, so that these rows are a test set with the same imbalance. A row's split
+    depends on its own content hash alone, or is the one that its source gives it: growing data moves nothing.
 
     Raises:
         BadInput: `split.keep` names an unknown class, or a fatal check failed; what was found is kept beside.
@@ -56,7 +56,8 @@ def assign(rows: pd.DataFrame, params: Split) -> pd.DataFrame:
     keep = rows["label"].map(params.keep).fillna(1.0).to_numpy(float)
     kept = fractions(rows["sha256"], f"keep-{params.seed}") < keep
     test = splits == "test"
-    return rows.assign(split=np.where(test | kept, splits, "withheld"), natural_test=test & kept)
+    taken = np.where(splits == "train", "withheld", "withheld_validation")
+    return rows.assign(split=np.where(test | kept, splits, taken), natural_test=test & kept)
 
 
 def exclude_look_alikes(rows: pd.DataFrame) -> pd.DataFrame:

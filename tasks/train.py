@@ -18,7 +18,7 @@ from tasks.support.tracking import child_run
 
 
 def train(params: Train, images: Images, name: str, data: Path = Path("data")) -> Path:
-    """Folder with weights.npz (all seeds), history.csv and validation.csv (last values per seed) of the arm `name`.
+    """Folder with weights.npz (all seeds) and history.csv of the arm `name`.
 
     An arm reads the rows of data/<rows>, and trains on those of the split train; the oracle also on withheld ones.
     No arm opens the test set.

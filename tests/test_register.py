@@ -10,7 +10,7 @@ from tasks.gan.checkpoints import save_generator
 from tasks.gan.networks import build_generator
 from tasks.register import register
 from tasks.support.errors import BadInput
-from tasks.support.files import write_json
+from tasks.support.files import sha256_of, write_json
 from tasks.support.tracking import MODEL
 
 
@@ -36,7 +36,8 @@ def _generator(project: Path, seed: int) -> None:
 
 
 def _verdict(project: Path, verdict: str) -> None:
-    write_json(project / "data/report/verdict.json", {"verdict": verdict, "reasons": ["Because.", "And so."]})
+    about = {"generator_sha256": sha256_of(project / "data/generator")}
+    write_json(project / "data/report/verdict.json", {"verdict": verdict, "reasons": ["Because.", "And so."]} | about)
 
 
 def _alias(name: str) -> ModelVersion | None:
@@ -82,4 +83,10 @@ def test_a_registry_that_is_away_is_named_with_what_to_do(monkeypatch: pytest.Mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(BadInput, match=r"cannot register at http://127\.0\.0\.1:9: .* then `make register`"):
+        register()
+
+
+def test_the_verdict_on_another_generator_is_refused(evaluated: Path) -> None:
+    _generator(evaluated, seed=1)
+    with pytest.raises(BadInput, match="is the verdict on another generator than data/generator: run `dvc repro`"):
         register()

@@ -41,6 +41,8 @@ def test_keep_thins_train_and_validation_but_never_test() -> None:
     assert shares["train"] == pytest.approx(0.5 * 0.25, abs=0.02)
     assert shares["validation"] == pytest.approx(0.2 * 0.25, abs=0.02)
     assert shares["test"] == pytest.approx(0.3, abs=0.02)
+    assert shares["withheld"] == pytest.approx(0.5 * 0.75, abs=0.02)
+    assert shares["withheld_validation"] == pytest.approx(0.2 * 0.75, abs=0.02)
     assert "withheld" not in set(rows[rows["label"] == "common"]["split"])
 
 
@@ -110,7 +112,7 @@ def test_of_look_alikes_test_keeps_its_members_before_validation_before_train() 
     apart = exclude_look_alikes(plain)
     for (_, before), (_, after) in zip(plain.groupby("group"), apart.groupby("group"), strict=True):
         first = next(name for name in ("test", "validation", "") if name in set(before["split"]) or not name)
-        stays = before["split"] == first if first else before["split"].isin(["train", "withheld"])
+        stays = before["split"] == first if first else ~before["split"].isin(["test", "validation"])
         assert (after.loc[stays, "split"] == before.loc[stays, "split"]).all()
         assert (after.loc[~stays, "split"] == "excluded").all()
         assert (after.loc[~stays, "reason"] == f"near_duplicate_of_{first}").all()

@@ -95,13 +95,16 @@ class _Examples:
         classes = int(labels.max()) + 1
         self._real = _Pool(np.flatnonzero(~synthetic), labels, classes)
         self._synthetic = _Pool(np.flatnonzero(synthetic), labels, classes)
+        # A class whose few synthetic images took half of its draws would learn those few by heart.
+        made = self._synthetic.counts / np.maximum(self._synthetic.counts + self._real.counts, 1)
+        self._swap = np.minimum(arm.synthetic_share, made)
         self._epoch = self._real.members[:0]
 
     def draw(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Real examples int (count,), and the same with some replaced by synthetic ones of their class."""
         real = self._equal_classes(count) if self._arm.oversample else self._epochs(count)
         coins, places = self._swapping.random((count, 2)).T
-        swapped = np.flatnonzero((coins < self._arm.synthetic_share) & (self._synthetic.counts[self._labels[real]] > 0))
+        swapped = np.flatnonzero(coins < self._swap[self._labels[real]])
         drawn = real.copy()
         drawn[swapped] = self._synthetic.pick(self._labels[real[swapped]], places[swapped])
         return real, drawn

@@ -70,12 +70,12 @@ class Comparison:
     verdict: Verdict
 
 
-def compare_arms(params: Evaluate, train: Train, test: Exam, trained: Path, made: int) -> Comparison:
+def compare_arms(params: Evaluate, train: Train, test: Exam, trained: Path, none_made: str | None) -> Comparison:
     """Predict with every arm in `trained`, and compare the pair chosen on validation.
 
     Args:
         trained: folder with one folder per arm, as `train` writes them.
-        made: number of synthetic images.
+        none_made: why there are no synthetic images, where there are none.
     """
     probabilities = {name: _predict(train, test, trained / name) for name in train.arms}
     means = {name: _balanced(each, test).mean() for name, each in probabilities.items()}
@@ -97,7 +97,7 @@ def compare_arms(params: Evaluate, train: Train, test: Exam, trained: Path, made
         np.random.default_rng(params.seed),
     )
     p = sign_flip(difference.by_seed)
-    verdict = decide(pair, (first.mean, second.mean), difference, p, params.confidence, made)
+    verdict = decide(pair, (first.mean, second.mean), difference, p, params.confidence, none_made)
     return Comparison(arms, pair, difference, p, verdict)
 
 

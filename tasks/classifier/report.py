@@ -26,12 +26,13 @@ def write_report(
 
     Args:
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
-        selection: the generator chosen and its scores, as `select_generator` writes them.
+        selection: the generator chosen and its scores, as `select_generator` writes them, with its `sha256`.
         checks: rows of checks.json of all stages that check their output.
         removed: the tables `quarantine`, `left out` and `excluded` of files that are not used, each with `reason`.
     """
     verdict = comparison.verdict
-    write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons})
+    about = {"generator_sha256": selection["sha256"]}  # registration refuses the verdict on another generator
+    write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | about)
     write_json(folder / "metrics.json", _metrics(comparison, test))
     _write_tables(folder, comparison, test)
     _draw(folder, params, comparison, test)
@@ -101,6 +102,7 @@ def _report(
     params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame, selection: dict[str, Any]
 ) -> list[str]:
     seeds = len(comparison.difference.by_seed)
+    gap = f"; share of the gap: from {params.baseline} (0) to {params.oracle} (1)" if params.oracle else ""
     return [
         f"# Verdict: {comparison.verdict.answer}",
         "",
@@ -111,7 +113,7 @@ def _report(
         "## Arms",
         "",
         f"Means over {seeds} seeds on test; natural: accuracy on the {int(test.natural.sum())} test images that are as",
-        f"imbalanced as train; share of the gap: from {params.baseline} (0) to {params.oracle} (1).",
+        f"imbalanced as train{gap}.",
         "",
         *_arms_table(comparison),
         "",

@@ -39,8 +39,9 @@ def paired_difference(
 
     Another training and another test set would both have given another difference. So each resample draws seeds with
     replacement and, independently, test images with replacement within their class; both arms keep their pairs of seed
-    and image. Bootstrapping both levels of crossed data overestimates the variance slightly, never the other way
-    (Owen & Eckles 2012, arXiv 1106.2125): claims are cautious. Seeds alone would take the test set for the population.
+    and image (Owen & Eckles 2012, arXiv 1106.2125). Seeds alone would take the test set for the population. With few
+    seeds the interval is too narrow where they, not the images, make the spread: a percentile bootstrap of 6 seeds
+    alone excludes a true 0 upwards in 6.5% of cases (simulated), not 2.5%; of 10 in 4.7%.
 
     Args:
         a_correct, b_correct: bool (seeds, test images), whether each prediction is right.

@@ -21,13 +21,18 @@ def choose_pair(arms: Mapping[str, Arm], validation: Mapping[str, float]) -> tup
     Choosing on validation leaves one comparison on test, fixed before test is opened. The oracle takes no part: it sees
     images that a user does not have. Of equals the first in params.yaml is taken.
     """
-    generative = [name for name, arm in arms.items() if arm.rows == "synthetic"]
+    generative = [name for name, arm in arms.items() if arm.rows == "synthetic" and not arm.withheld]
     others = [name for name, arm in arms.items() if arm.rows == "split" and not arm.withheld]
     return max(generative, key=lambda name: validation[name]), max(others, key=lambda name: validation[name])
 
 
 def decide(
-    pair: tuple[str, str], means: tuple[float, float], difference: Difference, p: float, confidence: float, made: int
+    pair: tuple[str, str],
+    means: tuple[float, float],
+    difference: Difference,
+    p: float,
+    confidence: float,
+    none_made: str | None,
 ) -> Verdict:
     """Yes only if the lower bound of the difference in balanced accuracy is above 0.
 
@@ -35,7 +40,7 @@ def decide(
         pair: names of the arm with and of the arm without synthetic images.
         means: their mean balanced accuracies on test.
         p: of the sign-flip test over seeds.
-        made: number of synthetic images.
+        none_made: why there are no synthetic images, where there are none.
     """
     generative, other = pair
     compared = (
@@ -43,8 +48,8 @@ def decide(
         f"synthetic images: difference {difference.mean:+.4f}, {confidence:.0%} interval [{difference.low:+.4f}, "
         f"{difference.high:+.4f}] over seeds and test images, sign-flip p {p:.3f}."
     )
-    if made == 0:
-        return Verdict("do not synthesise", ["No class could be synthesised.", compared])
+    if none_made:
+        return Verdict("do not synthesise", [none_made, compared])
     if difference.low > 0:
         return Verdict("synthesise", ["The whole interval lies above 0: the synthetic images helped.", compared])
     if difference.high < 0:

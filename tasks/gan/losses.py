@@ -10,7 +10,7 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 def non_saturating(real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """L_G = E sp(-D(G)), L_D = E sp(-D(x)) + E sp(D(G)), sp = softplus (Goodfellow et al. 2014, section 3).
 
-    L_D is 2 log 2 where the discriminator cannot tell, 0 where it can without fail: then G learns nothing any more.
+    L_D is 2 log 2 where the discriminator cannot tell, 0 where it can without fail.
     """
     d_loss = tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
     return tf.reduce_mean(tf.nn.softplus(-fake)), d_loss

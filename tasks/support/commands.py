@@ -40,7 +40,8 @@ def guarded(run: Callable[[], object]) -> int:
     except OSError as error:
         if error.errno not in _DISK_TROUBLE:
             raise
-        print(f"error: {error.filename}: {error.strerror}: make it accessible, or free space", file=sys.stderr)
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror}: make it accessible, or free space", file=sys.stderr)
         return 1
     return 0
 

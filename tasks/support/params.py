@@ -226,6 +226,12 @@ class Params:
         rows = {arm.rows for arm in self.train.arms.values() if not arm.withheld}
         if rows != {"split", "synthetic"}:
             raise ValueError("train.arms needs an arm with rows: split and one with rows: synthetic, not withheld")
+        for name, arm in self.train.arms.items():
+            if (arm.rows == "synthetic") != (arm.synthetic_share > 0):
+                raise ValueError(f"train.arms.{name} needs a synthetic_share above 0 with rows: synthetic, else 0")
+        oracle = self.train.arms.get(self.evaluate.oracle or "")
+        if oracle is not None and not oracle.withheld:
+            raise ValueError(f"evaluate.oracle names arm {self.evaluate.oracle}, which is none without withheld: true")
         for role in (self.evaluate.baseline, self.evaluate.oracle):
             if role is not None and role not in self.train.arms:
                 raise ValueError(f"evaluate names arm {role}; expected one of {', '.join(self.train.arms)}")
@@ -256,4 +262,6 @@ def _sentence(path: Path, detail: ErrorDetails) -> str:
         return f"{path}: unknown key {key}: remove it or correct its spelling"
     if detail["type"] == "missing":
         return f"{path}: key {key} is missing: add it"
+    if detail["type"] == "value_error":  # of a rule between keys: it names them, and the input is a whole section
+        return f"{path}: {detail['msg'].removeprefix('Value error, ')}"
     return f"{path}: {key} is {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

@@ -19,7 +19,7 @@ LOCK_TIMEOUT_S = 60.0
 
 
 class Versions:
-    """The DVC project in the current folder, as it was when this object was made."""
+    """The DVC project in the current folder, with its parameters and code as they were when this object was made."""
 
     def __init__(self, params_file: Path) -> None:
         """Open the project.
@@ -35,8 +35,7 @@ class Versions:
             self._repo = Repo(".")
         except DvcException as error:
             raise BadInput(f"no DVC project in a git repository here ({error}): run in a clone made by git") from error
-        self._params_file = params_file
-        self._params_hash = _sha256(params_file)
+        self._read = {path: _sha256(path) for path in (params_file, *Path("tasks").rglob("*.py"))}
 
     def order(self) -> list[str]:
         """All stages in the order in which `dvc repro` runs and records them."""
@@ -52,10 +51,10 @@ class Versions:
         """Record a stage that has run: its outputs go to the cache, its entry to dvc.lock.
 
         Raises:
-            BadInput: params.yaml was edited since the stage read it.
+            BadInput: parameters or code were edited since the flow read them, so that other ones would be recorded.
         """
-        if _sha256(self._params_file) != self._params_hash:
-            raise BadInput(f"{self._params_file} was edited while the flow ran, so {name} is not recorded: run again")
+        if edited := [str(path) for path, value in self._read.items() if not path.exists() or _sha256(path) != value]:
+            raise BadInput(f"{', '.join(edited)} was edited while the flow ran, so {name} is not recorded: run again")
         self._locked(lambda: self._save(self._stage(name)))
 
     def _stage(self, name: str) -> Any:

@@ -51,8 +51,25 @@ def test_synthetic_share_holds_within_classes_that_have_synthetic_images(share):
     indices = _draw(_arm(oversample=True, synthetic_share=share))["indices"]
     rare = LABELS[indices] == 2
     assert rare.mean() == pytest.approx(1 / 3, abs=0.03)
-    assert SYNTHETIC[indices[rare]].mean() == pytest.approx(share, abs=0.05)
+    made, real = ((LABELS == 2) & SYNTHETIC).sum(), ((LABELS == 2) & ~SYNTHETIC).sum()
+    assert 0.5 < made / (made + real) < 1
+    assert SYNTHETIC[indices[rare]].mean() == pytest.approx(min(share, made / (made + real)), abs=0.05)
     assert not SYNTHETIC[indices[~rare]].any()
+
+
+def test_a_single_synthetic_image_is_drawn_no_more_than_a_real_one() -> None:
+    only_one = SYNTHETIC & (np.cumsum(SYNTHETIC) == 1)
+    draws = draw(
+        _arm(oversample=True, synthetic_share=0.5),
+        LABELS[~SYNTHETIC | only_one],
+        only_one[~SYNTHETIC | only_one],
+        32,
+        [2_000],
+        np.random.default_rng(0),
+    )
+    times = np.bincount(np.concatenate([each.indices.ravel() for each in draws]))
+    labels, made = LABELS[~SYNTHETIC | only_one], only_one[~SYNTHETIC | only_one]
+    assert times[made].item() == pytest.approx(times[(labels == 2) & ~made].mean(), rel=0.2)
 
 
 def test_synthetic_share_leaves_the_classes_of_natural_sampling_alone():

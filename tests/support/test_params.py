@@ -89,3 +89,26 @@ def test_a_broken_file_is_one_line(tmp_path: Path, text: str, message: str) -> N
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="run Equipoise in the project folder"):
         load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "message"),
+    [
+        ("gan_mixup", {"synthetic_share": 0.0}, r"train\.arms\.gan_mixup needs a synthetic_share above 0"),
+        ("full", {"synthetic_share": 0.5}, r"train\.arms\.full needs a synthetic_share above 0 with rows: synthetic"),
+        ("full", {"withheld": False}, "names arm full, which is none without withheld: true"),
+    ],
+)
+def test_arms_that_cannot_mean_what_they_say_are_refused(
+    tmp_path: Path, values: dict[str, Any], section: str, changed: dict[str, Any], message: str
+) -> None:
+    values["train"]["arms"][section] |= changed
+    with pytest.raises(BadInput, match=message) as error:
+        _load(tmp_path, values)
+    assert len(str(error.value)) < 200
+
+
+def test_what_has_no_pixels_cannot_stay_in_the_data(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["validate"]["quality"]["quarantine"] = ["zero_byte", "dark"]
+    with pytest.raises(BadInput, match="quarantine lacks not_an_image, too_large, truncated, unsupported_mode"):
+        _load(tmp_path, values)
