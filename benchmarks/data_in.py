@@ -156,7 +156,7 @@ def _repeated_ingest(folder: Path) -> None:
 
     content = _jpeg(np.random.default_rng(0))
     for number in range(OBJECTS):
-        path = folder / f"buckets/pictures/{'cat' if number % 2 else 'dog'}/{number:05d}.jpg"
+        path = folder / f"buckets/pictures/{'cat' if number % 2 else 'dog'}/{number // 200}/{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content + str(number).encode())
     with serving(folder / "buckets") as server, spoiling(server) as proxy:
