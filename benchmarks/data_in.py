@@ -163,13 +163,12 @@ def _repeated_ingest(folder: Path) -> None:
         os.environ |= server.env
         source = Files(kind="files", path="s3://pictures")
         params = Ingest(sources=[source], limits=Limits(max_files=10**5, max_file_mb=1, max_total_gb=1, max_ratio=2))
-        for name in ("first", "repeated"):
-            before = len(proxy.asked("GET"))
-            seconds = _timed(lambda: (refresh(params), ingest(params)))
-            read = len(proxy.asked("GET")) - before
-            print(
-                f"| {name} ingest of an S3 prefix of {OBJECTS:,} objects, s; objects read | {seconds:.1f}; {read:,} |"
-            )
+        print(f"| ingest of {OBJECTS:,} objects in S3, s | {_timed(lambda: (refresh(params), ingest(params))):.1f} |")
+        os.environ["AWS_ENDPOINT_URL_S3"] = proxy.url  # it counts
+        again = _timed(lambda: (refresh(params), ingest(params)))
+        listings = sum(method == "GET" for method, _ in proxy.requests)
+        read = len(proxy.asked("GET"))
+        print(f"| the same again, s; listings asked for; objects read | {again:.1f}; {listings - read}; {read} |")
 
 
 def _make_images(folder: Path) -> list[str]:
