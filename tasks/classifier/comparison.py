@@ -12,7 +12,7 @@ from tasks.classifier import metrics
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.statistics import Difference, paired_difference, sign_flip
 from tasks.classifier.training import predict
-from tasks.classifier.verdict import Verdict, choose_pair, decide
+from tasks.classifier.verdict import Verdict, choose_pair, decide, free_arms
 from tasks.support.params import Evaluate, Train
 from tasks.support.weights import load_weights
 
@@ -87,17 +87,20 @@ def compare_arms(params: Evaluate, train: Train, test: Exam, trained: Path, none
         )
         arms[name] = _result(each, test, history, share)
     pair = choose_pair(train.arms, {name: arm.validation for name, arm in arms.items()})
-    first, second = arms[pair[0]], arms[pair[1]]
-    difference = paired_difference(
-        first.correct,
-        second.correct,
-        test.labels,
-        params.resamples,
-        params.confidence,
-        np.random.default_rng(params.seed),
-    )
+    differences = {
+        name: paired_difference(
+            arms[pair[0]].correct,
+            arms[name].correct,
+            test.labels,
+            params.resamples,
+            params.confidence,
+            np.random.default_rng(params.seed),
+        )
+        for name in free_arms(train.arms)
+    }
+    difference = differences[pair[1]]
     p = sign_flip(difference.by_seed)
-    verdict = decide(pair, (first.mean, second.mean), difference, p, params.confidence, none_made)
+    verdict = decide(pair, (arms[pair[0]].mean, arms[pair[1]].mean), differences, p, params.confidence, none_made)
     return Comparison(arms, pair, difference, p, verdict)
 
 
