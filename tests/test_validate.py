@@ -1,5 +1,6 @@
 import re
 import shutil
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +54,8 @@ def test_counts_are_right_in_the_checks_and_in_data_docs(project: Path, class_fo
     assert not truncated["fatal"]
     (page,) = (project / "data_docs/validations/raw_classes").rglob("*.html")
     words = " ".join(re.sub(r"<[^>]+>", " ", page.read_text()).split())
+    suite = unescape((project / "data_docs/expectations/raw_classes.html").read_text())
+    assert 'class "[label]": [defect_share] of its [files] files have a defect; expected at most 20%' in suite
     for defect, most in (("zero_byte", 6), ("not_an_image", 0), ("truncated", 0)):
         assert f"{defect} Status Expectation Observed Value sum must be less than or equal to {most}.0 . 1" in words
 

@@ -4,6 +4,7 @@ What a stage checks is described by plain `Check`s. The results come back as pla
 may write into an output; Data Docs, which carry dates, are written beside into `data_docs/`, never a DVC output.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -131,7 +132,8 @@ def _expectation(gx: Any, one: Check) -> Any:
     if one.rule == "known":
         bounds = {"value_set": one.values}
     severity = "critical" if one.fatal else "warning"
-    return kind(column=one.column, severity=severity, notes=one.sentence, **bounds)
+    told = re.sub(r"{(\w+)[^}]*}", r"[\1]", one.sentence)  # what stands in braces is known for a failing row only
+    return kind(column=one.column, severity=severity, notes=told, **bounds)
 
 
 def _forget_old_results(name: str) -> None:
