@@ -44,7 +44,7 @@ def cleanup(
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, clean)
         _write_quarantine(folder, quarantine.sort_values("path"), quality.max_pixels)
-        results = _check(params, clean, len(quarantine))
+        results = _check(params, clean, sorted(rows["label"].unique()), len(quarantine))
         write_json(folder / "checks.json", results)
         require(results)
     alike = clean["group"].duplicated(keep=False).sum()
@@ -82,9 +82,10 @@ def _write_quarantine(folder: Path, quarantine: pd.DataFrame, max_pixels: int) -
         )
 
 
-def _check(params: Cleanup, clean: pd.DataFrame, quarantined: int) -> list[dict[str, Any]]:
-    counts = clean.groupby("label").size().rename("good").reset_index()
-    whole = pd.DataFrame({"quarantined": [quarantined], "imbalance": [counts["good"].max() / counts["good"].min()]})
+def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined: int) -> list[dict[str, Any]]:
+    good = clean.groupby("label").size().reindex(classes, fill_value=0)
+    counts = good.rename("good").rename_axis("label").reset_index()
+    whole = pd.DataFrame({"quarantined": [quarantined], "imbalance": [good.max() / max(good.min(), 1)]})
     sizes = [
         Check(
             "between",

@@ -130,3 +130,15 @@ def test_a_fatal_breach_stops_and_keeps_what_was_found(
 def test_small_images_are_reported(class_folders: Path, caplog: pytest.LogCaptureFixture) -> None:
     _cleaned(class_folders, min_side_px=9)
     assert "data/raw/bird/00.png has a width of 8; expected at least 9 pixels" in caplog.text
+
+
+def test_a_class_without_a_good_image_is_named(class_folders: Path, project: Path) -> None:
+    for path in (class_folders / "bird").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(BadInput, match='class "bird" has 0 good images; expected at least 20'):
+        _cleaned(class_folders, max_quarantined=60)
+    for path in (class_folders / "cat").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(BadInput, match=r'class "bird" has 0 good images.*; class "cat" has 0 good images'):
+        _cleaned(class_folders, max_quarantined=60)
+    assert (project / ".state/refused/clean/quarantine/zero_byte.png").exists()
