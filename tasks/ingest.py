@@ -23,11 +23,12 @@ from tasks.dataset.sources import (
 )
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
-from tasks.support.files import replacing, sha256_of
-from tasks.support.params import Digits, Files, Ingest
+from tasks.support.files import REFUSED, replacing, sha256_of
+from tasks.support.params import Digits, Ingest
 from tasks.support.progress import bar, log
 
 FILES, LEFT_OUT = RESERVED
+NOT_TEST = "train_or_validation"
 LeftOut = list[tuple[int, str, str]]  # position of the source, name there, reason
 
 
@@ -49,8 +50,7 @@ def ingest(params: Ingest, listing: Path = LISTING, out: Path = Path("data/raw")
             left_out += _gather(number, source, content, params, arrivals)
         table = arrivals.settle()
         table.to_parquet(folder / FILES, index=False)
-        names = ["source", "name", "reason"]
-        pd.DataFrame(sorted(left_out), columns=names).to_csv(folder / LEFT_OUT, index=False)
+        _write_left_out(folder, left_out)
     forget_transfers(listed)
     _tell(before, table, left_out)
     return out
@@ -119,6 +119,7 @@ def _gather(number: int, source: Source, listed: Listed, params: Ingest, arrival
     tags = {} if is_packed(source) else {file.name: file.tag for file in listed.files}
     left_out: LeftOut = [(number, name, "not_a_regular_file") for name in listed.irregular]
     labels: Counter[str] = Counter()
+    splits: Counter[str | None] = Counter()
     seen: set[str] = set()
 
     def placed(name: str) -> tuple[int, str, Place, str | None, str] | None:
@@ -127,21 +128,25 @@ def _gather(number: int, source: Source, listed: Listed, params: Ingest, arrival
         if isinstance(place, str):
             left_out.append((number, name, place))
             return None
+        split = split_of(name)
         labels[place.label] += 1
-        return number, name, place, split_of(name), tags.get(name, listed.files[0].tag)
+        splits[split] += 1
+        return number, name, place, split, tags.get(name, listed.files[0].tag)
 
     if is_packed(source):
         for name, content in bar(read_source(source, listed.files, params.limits), "ingest", "file"):
             if row := placed(name):
                 arrivals.add(row, content)
+        left_out += _rows_without_image(number, source, table, seen)
     else:
         rows = {file: row for file in listed.files if (row := placed(file.name))}
+        left_out += _rows_without_image(number, source, table, seen)
         wanted = [file for file, row in rows.items() if not arrivals.take_over(row)]
         contents = read_source(source, wanted, params.limits)
         for file, (_, content) in zip(wanted, bar(contents, "ingest", "file", total=len(wanted)), strict=True):
             arrivals.add(rows[file], content)
-    _require_classes(source, labels)
-    return left_out + _rows_without_image(number, source, table, seen)
+    _require_matches(source, labels, splits)
+    return left_out
 
 
 def _labels(source: Source, listed: Listed) -> Table | None:
@@ -153,15 +158,29 @@ def _labels(source: Source, listed: Listed) -> Table | None:
 def _split_finder(source: Source) -> Callable[[str], str | None]:
     if isinstance(source, Digits) or source.splits is None:
         return lambda _: None
-    rules = [(split, matcher(globs)) for split, globs in source.splits.items()]
-    return lambda name: next((split for split, matches in rules if matches(name)), None)
+    # Without files for validation, those for train are shared out between the two by `split`.
+    names = {"train": "train"} if "validation" in source.splits else {"train": NOT_TEST}
+    rules = [(names.get(split, split), matcher(globs)) for split, globs in source.splits.items()]
+
+    def find(name: str) -> str | None:
+        found = [split for split, matches in rules if matches(name)]
+        if len(found) > 1:
+            raise BadInput(f"{name} matches the globs of two splits: make those of ingest.sources exclusive")
+        return found[0] if found else None
+
+    return find
 
 
-def _require_classes(source: Source, labels: Counter[str]) -> None:
-    if isinstance(source, Files) and source.classes:
-        for label, globs in source.classes.items():
-            if not labels[label]:
-                raise BadInput(f'class "{label}": no file of {source.path} matches {globs}: correct ingest.sources')
+def _require_matches(source: Source, labels: Counter[str], splits: Counter[str | None]) -> None:
+    """A glob with a typo would else drop a class, or draw anew what the source has split."""
+    if isinstance(source, Digits):
+        return
+    for label, globs in (source.classes or {}).items():
+        if not labels[label]:
+            raise BadInput(f'class "{label}": no file of {source.path} matches {globs}: correct ingest.sources')
+    for split, globs in (source.splits or {}).items():
+        if not splits[split] and not (split == "train" and splits[NOT_TEST]):
+            raise BadInput(f'split "{split}": no file of {source.path} matches {globs}: correct ingest.sources')
 
 
 def _rows_without_image(number: int, source: Source, table: Table | None, seen: set[str]) -> LeftOut:
@@ -170,6 +189,7 @@ def _rows_without_image(number: int, source: Source, table: Table | None, seen: 
         return []
     missing = [name for name in table.classes if name not in seen]
     refused = [(name, reason) for name, reason in table.refused.items() if name not in seen]
+    left_out = [(number, name, "image_missing") for name in missing] + [(number, *row) for row in refused]
     counts = Counter(table.refused.values())
     faults = [f"{len(missing)} of {len(table.classes)} labelled rows have no image"] if missing else []
     faults += [f"{count} names are {reason}" for reason, count in sorted(counts.items())]
@@ -177,9 +197,21 @@ def _rows_without_image(number: int, source: Source, table: Table | None, seen: 
         examples = ", ".join([*missing, *table.refused][:3])
         sentence = f"labels file {source.labels.path}: {'; '.join(faults)} (such as {examples})"
         if source.labels.on_mismatch == "stop":
-            raise BadInput(f"{sentence}: complete the source or set on_mismatch: report in ingest.sources")
+            _write_left_out(
+                REFUSED / "raw", [*left_out, *((number, *row) for row in table.refused.items() if row[0] in seen)]
+            )
+            raise BadInput(
+                f"{sentence}: complete the source or set on_mismatch: report in ingest.sources "
+                f"(all of them: {REFUSED / 'raw' / LEFT_OUT})"
+            )
         log.warning("  %s", sentence)
-    return [(number, name, "image_missing") for name in missing] + [(number, *row) for row in refused]
+    return left_out
+
+
+def _write_left_out(folder: Path, left_out: LeftOut) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["source", "name", "reason"]
+    pd.DataFrame(sorted(left_out), columns=names).to_csv(folder / LEFT_OUT, index=False)
 
 
 def _table_of(out: Path) -> pd.DataFrame:

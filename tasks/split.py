@@ -80,12 +80,12 @@ def drawn_splits(rows: pd.DataFrame, params: Split) -> NDArray[np.str_]:
 
 
 def _own_splits(rows: pd.DataFrame, drawn: NDArray[np.str_], params: Split) -> NDArray[np.str_]:
-    """The splits that sources give their files. Where no file is given validation, train is shared out by hash."""
+    """The splits that sources give their files; those that may be train or validation are shared out by hash."""
     own = rows["source_split"].fillna("").to_numpy(str)
-    if "train" in own and "validation" not in own:
+    if (open_ones := own == "train_or_validation").any():
         place = fractions(rows["sha256"], f"validation-{params.seed}")
         part = params.shares.validation / (params.shares.train + params.shares.validation)
-        own = np.where((own == "train") & (place < part), "validation", own)
+        own = np.where(open_ones, np.where(place < part, "validation", "train"), own)
     return np.where(own == "", drawn, own)
 
 

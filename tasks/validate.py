@@ -35,6 +35,11 @@ def validate(params: Validate, raw: Path = Path("data/raw"), out: Path = Path("d
         counts.to_csv(folder / "counts.csv", index=False)
         if len(counts) < 2:
             raise BadInput(f"{raw} holds {len(counts)} class; expected two or more: add classes to the sources")
+        if missing := sorted(set(params.classes or []) - set(counts["label"])):
+            raise BadInput(
+                f"no file has the class {', '.join(missing)}, which validate.classes names: "
+                "complete the sources or correct it"
+            )
         results = check(
             {
                 "raw_images": (manifest, _image_checks(params)),
@@ -81,7 +86,7 @@ def _image_checks(params: Validate) -> list[Check]:
             Check(
                 "known",
                 "label",
-                f'{{path}} has the class "{{label}}"; expected one of {", ".join(params.classes)}: '
+                f'{{path}} has the class "{{label}}"; expected one of {_plain(", ".join(params.classes))}: '
                 "correct ingest.sources or validate.classes",
                 values=params.classes,
             )
@@ -95,6 +100,11 @@ def _image_checks(params: Validate) -> list[Check]:
         Check("present", "sha256", "Each file's content is known by its hash."),
         *known,
     ]
+
+
+def _plain(text: str) -> str:
+    """Text for a sentence in which braces name columns."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _class_checks(params: Validate, counts: pd.DataFrame) -> list[Check]:

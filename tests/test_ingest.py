@@ -104,9 +104,44 @@ def test_the_sources_own_split_is_recorded(project: Path) -> None:
     archive = _zip(project / "a.zip", {f"cat/{name}-1.png": png(1) for name in ("train", "test", "other")})
     raw = bring(files(archive, splits={"train": "**/train-*", "test": "**/test-*"}))
     table = pd.read_parquet(raw / "files.parquet").set_index("origin")["split"]
-    assert table["cat/train-1.png"] == "train"
+    assert table["cat/train-1.png"] == "train_or_validation"
     assert table["cat/test-1.png"] == "test"
     assert pd.isna(table["cat/other-1.png"])
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"test": "tests/**"}, r'split "test": no file of .* matches tests/\*\*'),
+        ({"test": "test/**", "train": "**"}, "matches the globs of two splits"),
+    ],
+)
+def test_globs_for_splits_that_cannot_be_meant_are_refused(project: Path, splits: dict[str, str], message: str) -> None:
+    archive = _zip(project / "a.zip", {"test/cat/1.png": png(1), "train/cat/1.png": png(2)})
+    with pytest.raises(BadInput, match=message):
+        bring(files(archive, classes={"cat": "*/cat/*"}, splits=splits))
+
+
+def test_with_files_for_validation_train_is_train(project: Path) -> None:
+    archive = _zip(project / "a.zip", {f"{name}/1.png": png(1) for name in ("train", "validation")})
+    raw = bring(files(archive, classes={"cat": "**"}, splits={"train": "train/*", "validation": "validation/*"}))
+    assert sorted(pd.read_parquet(raw / "files.parquet")["split"]) == ["train", "validation"]
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(
+    project: Path, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.scandir
+
+    def failing(path: str) -> object:
+        if str(path).endswith("/cat"):
+            raise PermissionError(13, "Permission denied", path)
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(BadInput, match=r"cannot list .*/cat: Permission denied"):
+        bring(files(class_folders))
+    assert not (project / "data/sources.json").exists()
 
 
 def test_a_second_ingest_brings_what_is_new_or_changed_and_removes_what_is_gone(
@@ -175,11 +210,13 @@ def test_what_has_no_class_is_listed_and_links_are_not_followed(
     (class_folders / "cat" / "link.png").symlink_to(project / "secret")
     (class_folders / "linked").symlink_to(project)
     os.mkfifo(class_folders / "cat" / "pipe.png")
+    Path(os.fsdecode(os.fsencode(class_folders) + b"/cat/\xff")).symlink_to("nowhere")
     raw = bring(files(class_folders))
     assert _left_out(raw) == {
         ".cache/00.png": "no_class",
         "README.txt": "no_class",
         "cat/.DS_Store": "no_class",
+        "cat/\\xff": "not_a_regular_file",
         "cat/link.png": "not_a_regular_file",
         "cat/pipe.png": "not_a_regular_file",
         "linked": "not_a_regular_file",
@@ -295,6 +332,7 @@ def test_rows_without_an_image_stop_or_are_reported_as_asked(project: Path, capl
     with pytest.raises(BadInput) as error:
         bring(files(root, **_labelled(project, rows, on_mismatch="stop")))
     assert sentence in str(error.value)
+    assert _left_out(project / ".state/refused/raw") == {"b.png": "image_missing", "c.png": "image_missing"}
     assert not (project / "data/raw").exists()
     bring(files(root, **_labelled(project, rows)))
     assert sentence in caplog.text
@@ -307,6 +345,8 @@ def test_rows_without_an_image_stop_or_are_reported_as_asked(project: Path, capl
         (b"\xff\xfe\x00", "is no CSV file in UTF-8"),
         (b"", "is no CSV file in UTF-8"),
         (b'image,level\n"a,0\n', "is no CSV file in UTF-8"),
+        (b"image,level\na,0,\nb,4,\n", "is no CSV file in UTF-8"),
+        (b"image,level\na,0,4\n", "is no CSV file in UTF-8"),
         (b"image,level\n", "no file of any source has a class"),
     ],
 )

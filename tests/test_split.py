@@ -133,12 +133,12 @@ def test_a_new_look_alike_moves_no_image_that_measures() -> None:
 
 
 def test_a_split_that_the_source_gives_is_kept(project: Path) -> None:
-    own = np.array(["train", "test"])[np.arange(4_000) % 3 // 2]
+    own = np.array(["train_or_validation", "test"])[np.arange(4_000) % 3 // 2]
     write_manifest(project, _rows(4_000).assign(source_split=own))
     split(PARAMS.model_copy(update={"keep": {}}), clean=project, out=project / "out")
     rows = read_manifest(project / "out")
     assert (rows.loc[rows["source_split"] == "test", "split"] == "test").all()
-    drawn = rows.loc[rows["source_split"] == "train", "split"].value_counts(normalize=True)
+    drawn = rows.loc[rows["source_split"] == "train_or_validation", "split"].value_counts(normalize=True)
     assert drawn.to_dict() == {"train": pytest.approx(5 / 7, abs=0.03), "validation": pytest.approx(2 / 7, abs=0.03)}
 
 

@@ -140,4 +140,14 @@ def test_data_docs_keep_the_last_results_only(project: Path, class_folders: Path
     stored = list((project / ".state/expectations/gx/uncommitted/validations/raw_classes").rglob("*.json"))
     assert len(pages) == len(stored) == KEPT
     index = (project / "data_docs/index.html").read_text()
+    shutil.rmtree(project / "data_docs")
+    validate(PARAMS)
+    assert (project / "data_docs/index.html").exists()
     assert {page.name for page in pages} <= set(re.findall(r"[\w.-]+\.html", index))
+
+
+@pytest.mark.usefixtures("project")
+def test_a_class_that_should_be_there_is_missed(class_folders: Path) -> None:
+    bring(files(class_folders))
+    with pytest.raises(BadInput, match=r"no file has the class dog, \{x\}, which validate\.classes names"):
+        validate(PARAMS.model_copy(update={"classes": ["cat", "{x}", "bird", "dog"]}))

@@ -25,6 +25,7 @@ _BROKEN = (
 _BLOCK = 512  # bytes, of a tar
 _HEADERS = 1 << 20  # bytes that a tar may have beyond its files
 _MAX_HEADER_BYTES = 8192
+_ENTRY_BYTES = 2048  # of a member in a zip's directory: 46, its name of at most 1000, extra fields
 _EXTENDED = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -72,6 +73,11 @@ class _Budget:
             self.most = by_ratio
             self.reason = f"ingest.limits.max_ratio allows {limits.max_ratio:g} times its size"
 
+    def admit_directory(self, members: int, size: int) -> None:
+        """Check what a zip says of its directory, before it is read."""
+        if members > self._limits.max_files or size > self._limits.max_files * _ENTRY_BYTES:
+            self.refuse(f"holds more than {self._limits.max_files} members", "raise ingest.limits.max_files")
+
     def admit(self, name: str, kind: str | None, size: int) -> None:
         """Check one member's header. kind: what else it is than a regular file or a folder."""
         self._files += 1
@@ -98,6 +104,10 @@ class _Budget:
 
 
 def _read_zip(path: Path, budget: _Budget) -> Iterator[tuple[str, bytes]]:
+    with path.open("rb") as stream:
+        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # zipfile would read a directory of any size
+    if end:
+        budget.admit_directory(end[zipfile._ECD_ENTRIES_TOTAL], end[zipfile._ECD_SIZE])  # type: ignore[attr-defined]
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         for member in members:

@@ -1,6 +1,7 @@
 """Which class a source's file belongs to: by its folder, by globs, or by a CSV file of labels."""
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -54,8 +55,12 @@ def read_table(content: bytes, labels: Labels) -> Table:
         BadInput: it is no CSV file, or lacks a column.
     """
     try:
-        rows = pd.read_csv(io.BytesIO(content), dtype="str", encoding="utf-8-sig", keep_default_na=False)
-    except (ValueError, pd.errors.ParserError) as error:  # undecodable bytes are a ValueError
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            rows = pd.read_csv(
+                io.BytesIO(content), dtype="str", encoding="utf-8-sig", keep_default_na=False, index_col=False
+            )
+    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:  # undecodable bytes are a ValueError
         raise BadInput(f"labels file {labels.path} is no CSV file in UTF-8 ({error}): correct it") from error
     if missing := [name for name in (labels.name_column, labels.label_column) if name not in rows.columns]:
         raise BadInput(

@@ -99,7 +99,9 @@ def measure(
             return row, ["too_large"], None
         try:
             copy = _reduce(image)
-            return row, _file_defects(image, suffix, quality), copy
+            if _ends_in_zeros(content):
+                return row, ["truncated"], None
+            return row, _file_defects(row, image, suffix, quality), copy
         except Exception:  # the same
             return row, ["truncated"], None
 
@@ -114,13 +116,22 @@ def _reduce(image: Image.Image) -> NDArray[np.uint8] | None:
     return np.asarray(upright(image, 1).resize((_SIDE, _SIDE), Image.Resampling.BOX), np.uint8)
 
 
-def _file_defects(image: Image.Image, suffix: str, quality: Quality) -> list[str]:
-    short, long = sorted(image.size)
+def _ends_in_zeros(content: bytes) -> bool:
+    """Whether it is a JPEG of which a part never arrived in its file; libjpeg takes the zeros for grey."""
+    return (
+        content.startswith(b"\xff\xd8")
+        and content.endswith(bytes(64))
+        and not content.rstrip(b"\0").endswith(b"\xff\xd9")
+    )
+
+
+def _file_defects(row: dict[str, Any], image: Image.Image, suffix: str, quality: Quality) -> list[str]:
+    short, long = sorted((row["width"], row["height"]))  # a draft is smaller
     claimed = [name for name, suffixes in _EXTENSIONS.items() if suffix.lower() in suffixes]
     there = {
         "unsupported_mode": image.mode not in MODES,
         "wrong_extension": suffix != "" and image.format not in claimed,
-        "animated": getattr(image, "is_animated", False),
+        "animated": getattr(image, "is_animated", False) and image.format != "MPO",
         "too_small": short < quality.min_side_px,
         "odd_aspect": long > quality.max_aspect * short,
     }

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from PIL import Image
@@ -196,23 +196,30 @@ def _walk(root: Path) -> tuple[list[str], list[str]]:
         raise BadInput(f"source {root} does not exist: create it or correct ingest.sources in params.yaml")
     names: list[str] = []
     irregular: list[str] = []
-    for folder, subfolders, entries in os.walk(root):
+    for folder, subfolders, entries in os.walk(root, onerror=_unlisted):
         for entry in [*entries, *(name for name in subfolders if Path(folder, name).is_symlink())]:
             path = Path(folder, entry)
             regular = stat.S_ISREG(path.lstat().st_mode)
             (names if regular else irregular).append(path.relative_to(root).as_posix())
-    return names, irregular
+    return names, [os.fsencode(name).decode("utf-8", "backslashreplace") for name in irregular]
+
+
+def _unlisted(error: OSError) -> NoReturn:
+    raise BadInput(f"cannot list {error.filename}: {error.strerror}: make it readable") from error
 
 
 def _describe(root: Path, names: list[str]) -> list[SourceFile]:
     """Files of a folder, or the one file that `root` is."""
     paths = [root / name if root.is_dir() else root for name in names]
     cache = Path(".state/hashes", hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16] + ".json")
-    hashes = sha256_of_files(paths, cache)
-    return [
-        SourceFile(name, path.stat().st_size, f"sha256:{value}")
-        for name, path, value in zip(names, paths, hashes, strict=True)
-    ]
+    try:
+        hashes = sha256_of_files(paths, cache)
+        return [
+            SourceFile(name, path.stat().st_size, f"sha256:{value}")
+            for name, path, value in zip(names, paths, hashes, strict=True)
+        ]
+    except FileNotFoundError as error:
+        raise BadInput(f"{error.filename} went away while {root} was listed: run again") from error
 
 
 def _list_bucket(url: str, single: bool) -> list[SourceFile]:

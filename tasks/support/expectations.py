@@ -140,7 +140,9 @@ def _forget_old_results(name: str) -> None:
     stored = (environment.ROOT / _STORE / "gx/uncommitted/validations" / name).glob("*/*")  # named by their time
     for result in sorted(stored, key=lambda folder: folder.name)[:-KEPT]:
         shutil.rmtree(result)
-        shutil.rmtree(environment.ROOT / DOCS / "validations" / name / result.parent.name / result.name)
+        shutil.rmtree(
+            environment.ROOT / DOCS / "validations" / name / result.parent.name / result.name, ignore_errors=True
+        )
 
 
 def _build_docs(context: Any) -> None:

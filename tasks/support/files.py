@@ -76,7 +76,8 @@ def remove_others(folder: Path, names: set[str]) -> None:
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, or of a folder's file names and contents in sorted order, as hex digits."""
     if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     digest = hashlib.sha256()
     for file in sorted(file for file in path.rglob("*") if file.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())

@@ -53,7 +53,8 @@ class Bucket:
                 Stored(self._relative(entry["Key"]), entry["Size"], entry["ETag"].strip('"'))
                 for page in pages
                 for entry in page.get("Contents", [])
-                if not entry["Key"].endswith("/") and (not self._single or entry["Key"] == self._start)
+                if (entry["Size"] or not entry["Key"].endswith("/"))
+                and (not self._single or entry["Key"] == self._start)
             ]
 
     def fetch(self, wanted: Iterable[tuple[Stored, Path]]) -> None:

@@ -477,3 +477,13 @@ def test_the_leading_dot_of_a_packed_working_folder_is_no_part_of_names() -> Non
     assert dict(_read(folder.tobuf() + content, "tar")) == {"cat/1.png": b"1", "cat/2.png": b"2"}
     with pytest.raises(BadInput, match="leaves its folder"):
         _read(_tar([("./../x.png", b"1")]), "tar")
+
+
+def test_a_zip_whose_directory_is_too_large_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the directory was read")
+
+    content = _zip([(f"{number}.png", b"") for number in range(20)])
+    monkeypatch.setattr(zipfile, "ZipFile", never)
+    with pytest.raises(BadInput, match="holds more than 10 members"):
+        _read(content, "zip", LIMITS.model_copy(update={"max_files": 10}))

@@ -206,7 +206,7 @@ def test_an_archive_behind_a_picture_changes_nothing_but_what_its_name_claims(tm
 
 def test_a_jpeg_of_several_pictures_as_phones_write_it_may_be_called_jpg(tmp_path: Path) -> None:
     content = _bytes(_picture(), "MPO", save_all=True, append_images=[_picture(1)])
-    assert _reasons(_measured(tmp_path, content, "x.jpg")) == (None, "animated")
+    assert _reasons(_measured(tmp_path, content, "x.jpg")) == (None, None)
 
 
 def test_16_bits_are_measured_on_their_own_scale(tmp_path: Path) -> None:
@@ -364,3 +364,23 @@ def test_damaged_images_never_fail(content: bytes, changes: list[tuple[float, in
     for place, value in changes:
         damaged[int(place**3 * len(damaged))] = value  # mostly in the headers
     _never_fails(bytes(damaged[: round(kept * len(damaged))]))
+
+
+def test_a_jpeg_is_as_large_as_it_is_and_not_as_its_draft(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    _picture().resize((180, 150)).convert("RGB").save(path)
+    strict = QUALITY.model_copy(update={"min_side_px": 150, "max_aspect": 1.2})
+    row = measure_files([str(path)], strict).iloc[0]
+    assert (row["width"], row["height"], row["mode"]) == (180, 150, "RGB")
+    assert pd.isna(row["defect"])
+    assert pd.isna(row["warnings"])
+
+
+def test_a_jpeg_whose_end_never_arrived_is_truncated(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    _picture().resize((180, 180)).convert("RGB").save(content, "JPEG")
+    whole = content.getvalue()
+    half, padded = tmp_path / "half.jpg", tmp_path / "padded.jpg"
+    half.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))
+    padded.write_bytes(whole + bytes(100))
+    assert measure_files([str(half), str(padded)], QUALITY)["defect"].fillna("").tolist() == ["truncated", ""]
