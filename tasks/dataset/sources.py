@@ -6,20 +6,16 @@ a folder, an object, an archive.
 """
 
 import hashlib
-import io
 import json
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import numpy as np
-from PIL import Image
-from sklearn.datasets import load_digits
-
-from tasks.dataset.archives import SUFFIXES, is_archive, read_archive
+from tasks.dataset.archives import is_archive, read_archive
+from tasks.dataset.digits import digit_files
+from tasks.dataset.folders import walk
 from tasks.dataset.hashes import sha256_of_files
 from tasks.dataset.names import fault
 from tasks.support.commands import command
@@ -115,7 +111,7 @@ def read_source(source: Source, wanted: list[SourceFile], limits: Limits) -> Ite
         BadInput: a file is missing or no longer the listed one, or an archive is refused.
     """
     if isinstance(source, Digits):
-        embedded = dict(_digit_files())
+        embedded = dict(digit_files())
         yield from ((file.name, embedded[file.name]) for file in wanted)
         return
     for file, path in zip(wanted, _arrived(source.path, wanted, is_packed(source)), strict=True):
@@ -146,8 +142,8 @@ def forget_transfers(listed: list[Listed]) -> None:
 
 def _list_source(source: Source, limits: Limits) -> Listed:
     if isinstance(source, Digits):
-        return Listed([SourceFile(name, len(data), _tag(data)) for name, data in _digit_files()], [], None)
-    names, irregular = ([], []) if source.path.startswith(SCHEME) else _walk(Path(source.path))
+        return Listed([SourceFile(name, len(data), _tag(data)) for name, data in digit_files()], [], None)
+    names, irregular = ([], []) if source.path.startswith(SCHEME) else walk(Path(source.path))
     files = (
         _list_bucket(source.path, is_packed(source))
         if source.path.startswith(SCHEME)
@@ -184,28 +180,6 @@ def _list_labels(source: Files) -> SourceFile | None:
     if not Path(path).is_file():
         raise BadInput(f"labels file {path} does not exist: create it or correct ingest.sources in params.yaml")
     return _describe(Path(path), [Path(path).name])[0]
-
-
-def _walk(root: Path) -> tuple[list[str], list[str]]:
-    """Names below a folder, of regular files and of others (links, sockets, devices); links are not followed."""
-    if root.is_file():
-        if not is_archive(root.name):
-            raise BadInput(f"source {root} is a file but no archive; expected one of {', '.join(SUFFIXES)} or a folder")
-        return [root.name], []
-    if not root.is_dir():
-        raise BadInput(f"source {root} does not exist: create it or correct ingest.sources in params.yaml")
-    names: list[str] = []
-    irregular: list[str] = []
-    for folder, subfolders, entries in os.walk(root, onerror=_unlisted):
-        for entry in [*entries, *(name for name in subfolders if Path(folder, name).is_symlink())]:
-            path = Path(folder, entry)
-            regular = stat.S_ISREG(path.lstat().st_mode)
-            (names if regular else irregular).append(path.relative_to(root).as_posix())
-    return names, [os.fsencode(name).decode("utf-8", "backslashreplace") for name in irregular]
-
-
-def _unlisted(error: OSError) -> NoReturn:
-    raise BadInput(f"cannot list {error.filename}: {error.strerror}: make it readable") from error
 
 
 def _describe(root: Path, names: list[str]) -> list[SourceFile]:
@@ -261,16 +235,6 @@ def _require_listed(file: SourceFile, sha256: str) -> None:
 
 def _tag(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _digit_files() -> Iterator[tuple[str, bytes]]:
-    """The 1,797 handwritten 8x8 digits of scikit-learn as PNG files under class folders."""
-    digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), 17 grey levels
-    for number, (image, label) in enumerate(zip(images, digits.target, strict=True)):
-        content = io.BytesIO()
-        Image.fromarray(image).save(content, format="PNG")
-        yield f"{label}/digit-{number:04d}.png", content.getvalue()
 
 
 if __name__ == "__main__":
