@@ -58,10 +58,15 @@ def environment(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """`rclone serve s3` over a folder of buckets, until the block ends."""
+def serving(folder: Path, *, put_into: bool = False) -> Iterator[Server]:
+    """`rclone serve s3` over a folder of buckets, until the block ends.
+
+    Args:
+        put_into: clients write to it. Else it sees at once what is put into the folder behind its back: with folders
+            read anew for each request, two PUTs into a new folder can lose it, and the client then waits forever.
+    """
     command = [RCLONE, "serve", "s3", "--config=", "--addr=127.0.0.1:0", f"--auth-key={KEY_ID},{SECRET}"]
-    fresh = ["--dir-cache-time=1ms", "--poll-interval=0"]  # files written behind its back are there at once
+    fresh = [] if put_into else ["--dir-cache-time=1ms", "--poll-interval=0"]
     with tempfile.TemporaryDirectory() as home, Path(home, "log").open("w+b") as log:
         process = subprocess.Popen(
             [*command, *fresh, folder], env={"HOME": home}, stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -73,20 +73,21 @@ def test_a_bucket_gives_the_manifest_of_the_folder_though_ingest_is_killed_three
         assert len([path for path in proxy.asked("GET")[asked:] if "/pictures/all/" in path]) == 1
 
 
-def test_what_one_clone_pushes_to_a_bucket_another_pulls(flowed: Project, tmp_path: Path, s3: Server) -> None:
-    project = flowed.copy(tmp_path / "project")
-    project.env |= _aws(s3)
-    (s3.folder / "store").mkdir()
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-    project.run(DVC, "remote", "add", "--default", "store", "s3://store/equipoise")
-    project.run("git", "add", "--all")
-    project.run("git", *identity, "commit", "--quiet", "--message=data")
-    project.run(DVC, "push")
-    project.run("git", "clone", "--quiet", project.folder, tmp_path / "second")
-    second = Project(tmp_path / "second", project.env["PREFECT_API_URL"])
-    second.env |= _aws(s3)
-    assert not (second.folder / "data/synthetic").exists()
-    second.run(DVC, "pull")
-    for name in ("raw", "manifest", "clean", "split", "generator", "synthetic", "report"):
-        assert sha256_of(second.folder / "data" / name) == sha256_of(project.folder / "data" / name), name
-    assert "up to date" in second.run(DVC, "status")
+def test_what_one_clone_pushes_to_a_bucket_another_pulls(flowed: Project, tmp_path: Path) -> None:
+    (tmp_path / "buckets/store").mkdir(parents=True)
+    with serving(tmp_path / "buckets", put_into=True) as s3:
+        project = flowed.copy(tmp_path / "project")
+        project.env |= _aws(s3)
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+        project.run(DVC, "remote", "add", "--default", "store", "s3://store/equipoise")
+        project.run("git", "add", "--all")
+        project.run("git", *identity, "commit", "--quiet", "--message=data")
+        project.run(DVC, "push")
+        project.run("git", "clone", "--quiet", project.folder, tmp_path / "second")
+        second = Project(tmp_path / "second", project.env["PREFECT_API_URL"])
+        second.env |= _aws(s3)
+        assert not (second.folder / "data/synthetic").exists()
+        second.run(DVC, "pull")
+        for name in ("raw", "manifest", "clean", "split", "generator", "synthetic", "report"):
+            assert sha256_of(second.folder / "data" / name) == sha256_of(project.folder / "data" / name), name
+        assert "up to date" in second.run(DVC, "status")
