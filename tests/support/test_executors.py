@@ -9,7 +9,8 @@ from tasks.support.executors import DASK_ADDRESS, executor
 
 @pytest.fixture
 def cluster() -> Iterator[str]:
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as running:
+    # Any free port: on the usual one, the cluster of another test may answer at the same time.
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as running:
         yield running.scheduler_address
 
 
