@@ -1,5 +1,7 @@
 """Reading and writing image files: what a network sees of a file's pixels."""
 
+import math
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from tasks.support.progress import bar
+
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16L", "I;16B")
+_STATE = Path(".state")  # not the system's folder for temporary files, which may be memory
 RESIZER = Image.Resampling.LANCZOS  # one resizer everywhere: resizing changes KID
 
 
@@ -27,9 +32,25 @@ def upright(image: Image.Image, channels: int) -> Image.Image:
     return turned.convert({1: "L", 3: "RGB"}[channels])
 
 
-def read_images(paths: Iterable[str], size_px: int, channels: int) -> NDArray[np.uint8]:
-    """Images uint8 (n, size_px, size_px, channels) from files, converted to grey or RGB and resized to a square."""
-    return np.stack([_read(Path(path), size_px, channels) for path in paths])
+def read_images(paths: Iterable[str], size_px: int, channels: int, in_memory_mb: float = math.inf) -> NDArray[np.uint8]:
+    """Images uint8 (n, size_px, size_px, channels) from files, converted to grey or RGB and resized to a square.
+
+    Args:
+        in_memory_mb: megabytes (10^6) of pixels; where there are more, they lie in a nameless file on disk from which
+            the array reads what is asked of it.
+    """
+    names = list(paths)
+    shape = (len(names), size_px, size_px, channels)
+    images = np.empty(shape, np.uint8) if math.prod(shape) <= in_memory_mb * 1e6 else _on_disk(shape)
+    for index, name in enumerate(bar(names, "reading", "image")):
+        images[index] = _read(Path(name), size_px, channels)
+    return images
+
+
+def _on_disk(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    _STATE.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=_STATE) as file:  # gone with the last array that shows it, a kill included
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

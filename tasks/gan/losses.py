@@ -16,6 +16,14 @@ def non_saturating(real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
     return tf.reduce_mean(tf.nn.softplus(-fake)), d_loss
 
 
+def hinge(real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """L_G = -E D(G), L_D = E relu(1 - D(x)) + E relu(1 + D(G)) (Lim & Ye 2017; Miyato et al. 2018, equations 16, 17).
+
+    L_D is 2 where the discriminator cannot tell, 0 where all logits are beyond the margin.
+    """
+    return -tf.reduce_mean(fake), tf.reduce_mean(tf.nn.relu(1 - real)) + tf.reduce_mean(tf.nn.relu(1 + fake))
+
+
 def relativistic(real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """L_G = E sp(D(x) - D(G)), L_D = E sp(D(G) - D(x)) over pairs (Jolicoeur-Martineau 2019; Huang et al. 2024, R3GAN).
 
@@ -24,7 +32,16 @@ def relativistic(real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
     return tf.reduce_mean(tf.nn.softplus(real - fake)), tf.reduce_mean(tf.nn.softplus(fake - real))
 
 
-LOSSES: dict[str, Loss] = {"non_saturating": non_saturating, "relativistic": relativistic}
+LOSSES: dict[str, Loss] = {"non_saturating": non_saturating, "hinge": hinge, "relativistic": relativistic}
+
+
+def lecam(real: tf.Tensor, fake: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
+    """E relu(D(x) - a_fake)² + E relu(a_real - D(G))² (Tseng et al. 2021, equation 5), which keeps D near its past.
+
+    Args:
+        anchors: float32 (2,), moving averages of D on real and on generated images.
+    """
+    return tf.reduce_mean(tf.nn.relu(real - anchors[1]) ** 2) + tf.reduce_mean(tf.nn.relu(anchors[0] - fake) ** 2)
 
 
 def accuracies(real: tf.Tensor, fake: tf.Tensor, loss: str) -> tuple[tf.Tensor, tf.Tensor]:
@@ -33,5 +50,4 @@ def accuracies(real: tf.Tensor, fake: tf.Tensor, loss: str) -> tuple[tf.Tensor, 
     Relativistic logits mean something in comparison only: there the boundary is midway between the two means.
     """
     boundary = (tf.reduce_mean(real) + tf.reduce_mean(fake)) / 2 if loss == "relativistic" else tf.zeros(())
-    hits = tf.stack([real > boundary, fake <= boundary])
-    return tuple(tf.unstack(tf.reduce_mean(tf.cast(hits, tf.float32), axis=1)))
+    return tf.reduce_mean(tf.cast(real > boundary, tf.float32)), tf.reduce_mean(tf.cast(fake <= boundary, tf.float32))

@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.gan.checkpoints import load_generator
-from tasks.gan.sampling import draw_latents, generate
+from tasks.gan.sampling import draw_latents
 
 
 class ClassGenerator:
     """Makes images of named classes."""
 
     def __init__(self, folder: Path) -> None:
-        self._model, self._settings = load_generator(folder)
+        self._generator = load_generator(folder)
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002
         """Images uint8 (rows, height, width, channels), one per row of columns `class` (name) and `seed` (integer).
@@ -26,12 +26,12 @@ class ClassGenerator:
         Raises:
             ValueError: a class the generator was not trained on.
         """
-        classes: list[str] = self._settings["classes"]
+        classes = self._generator.classes
         if unknown := sorted(set(model_input["class"]) - set(classes)):
             raise ValueError(f"unknown class {', '.join(unknown)}: this generator makes {', '.join(classes)}")
-        latents = np.stack([draw_latents([int(seed)], 1, self._settings["latent"])[0] for seed in model_input["seed"]])
+        latents = np.stack([draw_latents([int(seed)], 1, self._generator.latent)[0] for seed in model_input["seed"]])
         labels = np.array([classes.index(name) for name in model_input["class"]], np.int32)
-        return generate(self._model, latents, labels)
+        return self._generator.generate(latents, labels)
 
 
 def _load_pyfunc(data_path: str) -> ClassGenerator:

@@ -7,6 +7,8 @@ set (a tracking address, a Prefect server) stays.
 import os
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from tasks.support.params import Compute
 
 ROOT = Path.cwd()
@@ -45,3 +47,4 @@ def pin(compute: Compute) -> None:
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
     }
+    threadpool_limits(compute.intra_op_threads)  # of NumPy's library, which was loaded before

@@ -67,8 +67,8 @@ def _swap(sibling: Path, target: Path) -> None:
 
 
 def remove_others(folder: Path, names: set[str]) -> None:
-    """Remove from `folder` the outputs of arms or candidates that `names` no longer lists."""
-    for entry in folder.iterdir():
+    """Remove from `folder`, which need not exist, the outputs of arms or candidates that `names` no longer lists."""
+    for entry in folder.iterdir() if folder.exists() else ():
         if entry.name not in names and not entry.name.startswith("."):
             shutil.rmtree(entry)
 

@@ -28,11 +28,14 @@ class Section(BaseModel):
 
 class Compute(Section):
     intra_op_threads: Annotated[int, Field(ge=1, le=64)]
+    xla: bool
+    mixed_precision: bool
 
 
 class Images(Section):
-    size_px: Literal[8, 16, 32, 64, 128]
+    size_px: Annotated[int, Field(ge=8, le=128, multiple_of=8)]
     channels: Literal[1, 3]
+    in_memory_mb: Annotated[float, Field(ge=0)]
 
 
 class Digits(Section):
@@ -143,41 +146,132 @@ class Split(Section):
     share_tolerance: Share
 
 
-class Candidate(Section):
-    loss: Literal["non_saturating", "relativistic"]
-    seed: Seed
+class _Candidate(Section):
+    seeds: Annotated[int, Field(ge=1, le=100)]
+    loss: Literal["non_saturating", "hinge", "relativistic"]
     latent: Annotated[int, Field(ge=2, le=1024)]
-    width: Annotated[int, Field(ge=16, le=1024)]
-    batch: Annotated[int, Field(ge=2, le=4096)]
-    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    width: Annotated[int, Field(ge=16, le=1024, multiple_of=16)]
+    batch: Annotated[int, Field(ge=2, le=4096, multiple_of=2)]
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
     steps_per_epoch: Annotated[int, Field(ge=1, le=100_000)]
-    grid_every: Annotated[int, Field(ge=1, le=10_000)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    snapshot_every: Annotated[int, Field(ge=1, le=100_000)]
+    d_learning_rate: Annotated[float, Field(gt=0, le=1)]
+    g_learning_rate: Annotated[float, Field(gt=0, le=1)]
     beta_1: Annotated[float, Field(ge=0, lt=1)]
     beta_2: Annotated[float, Field(ge=0, lt=1)]
     ema: Annotated[float, Field(ge=0, lt=1)]
+    d_steps: Annotated[int, Field(ge=1, le=20)]
+    half_batches: bool
+    separate_updates: bool
+    shared_pass: bool
+    d_dropout: Annotated[float, Field(ge=0, lt=1)]
+    g_dropout: Annotated[float, Field(ge=0, lt=1)]
     gradient_penalty: Annotated[float, Field(ge=0, le=1000)]
-    label_power: Share
-    ramp_share: Share
+    penalty: Literal["exact", "approximate"]
+    lecam: Annotated[float, Field(ge=0, le=100)]
+    lecam_start: Annotated[int, Field(ge=0)]
     translation_share: Annotated[float, Field(ge=0, le=0.5)]
     cutout_share: Annotated[float, Field(ge=0, lt=1)]
+    colour: bool
+
+    @model_validator(mode="after")
+    def _terms_fit(self) -> "_Candidate":
+        if self.separate_updates and self.loss == "relativistic":
+            raise ValueError("separate_updates needs a loss of real and generated images apart: not relativistic")
+        if self.half_batches and self.loss == "relativistic":
+            raise ValueError("half_batches needs a loss without pairs of real and generated images: not relativistic")
+        if self.gradient_penalty and self.penalty == "approximate" and self.d_dropout:
+            raise ValueError("penalty approximate needs d_dropout 0: two passes of D must differ in the image alone")
+        if self.snapshot_every > self.epochs:
+            raise ValueError(f"snapshot_every {self.snapshot_every} is more than epochs {self.epochs}: lower it")
+        return self
+
+
+class Conditional(_Candidate):
+    kind: Literal["conditional"]
+    depth: Literal[1, 2]
+    label_power: Share
+    ramp_share: Share
+
+
+class Dcgan(_Candidate):
+    kind: Literal["dcgan"]
+    classes: Annotated[list[ClassName], Field(min_length=1)] | None
+    batch_norm: bool
+    warm_start_epochs: Annotated[int, Field(ge=0, le=100_000)]
+
+    @model_validator(mode="after")
+    def _images_apart(self) -> "Dcgan":
+        if self.batch_norm and self.gradient_penalty:
+            raise ValueError("gradient_penalty needs batch_norm false: each logit must depend on its own image alone")
+        return self
+
+
+Candidate = Annotated[Conditional | Dcgan, Field(discriminator="kind")]
+
+
+class Detector(Section):
+    threshold: float
+    windows: Annotated[int, Field(ge=1, le=1000)]
+    consequence: Literal["warn", "stop"]
+
+
+class Detectors(Section):
+    d_loss_zero: Detector
+    d_loss_drop: Detector
+    d_loss_unsteady: Detector
+    d_wins: Detector
+    gradient_norm: Detector
+    collapse: Detector
+    g_loss_falls_kid_rises: Detector
 
 
 class TrainGan(Section):
+    score_images: Annotated[int, Field(ge=10, le=100_000)]
+    detectors: Detectors
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
+
+
+class Training(Section):
+    steps: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=2, le=4096)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    width: Annotated[int, Field(ge=4, le=1024)]
+
+
+class Guards(Section):
+    min_diversity: Annotated[float, Field(ge=0)]
+    min_coverage: Annotated[float, Field(ge=0)]
+    max_kid: Annotated[float, Field(gt=0)]
+    min_c_t: float
+    min_authenticity: Share
 
 
 class SelectGenerator(Section):
     seed: Seed
     per_image: Annotated[int, Field(ge=1, le=100)]
-    min_diversity: Annotated[float, Field(ge=0, le=1)]
+    pool_below: Annotated[int, Field(ge=0)]
+    cas_snapshots: Annotated[int, Field(ge=1)]
+    cas_seeds: Annotated[int, Field(ge=1, le=100)]
+    classifier: Training
+    guards: Guards
+
+
+class Filter(Section):
+    folds: Annotated[int, Field(ge=2, le=20)]
+    min_probability_quantile: Share
+    min_distance_quantile: Share
+    max_distance_quantile: Share
+    min_acceptance: Share
+    max_generated: Annotated[float, Field(ge=1, le=1000)]
+    classifier: Training
 
 
 class Synthesize(Section):
     seed: Seed
     min_images: Annotated[int, Field(ge=2)]
-    min_diversity: Annotated[float, Field(ge=0, le=1)]
     max_per_real: Annotated[float, Field(gt=0, le=100)]
+    filter: Filter
 
 
 class Arm(Section):
@@ -189,12 +283,8 @@ class Arm(Section):
     synthetic_share: Share
 
 
-class Train(Section):
+class Train(Training):
     seeds: Annotated[int, Field(ge=2, le=100)]
-    steps: Annotated[int, Field(ge=1)]
-    batch: Annotated[int, Field(ge=2, le=4096)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
-    width: Annotated[int, Field(ge=4, le=1024)]
     record_every: Annotated[int, Field(ge=1)]
     arms: Annotated[dict[Name, Arm], Field(min_length=2)]
 
@@ -257,11 +347,14 @@ def load(path: Path = FILE) -> Params:
 
 
 def _sentence(path: Path, detail: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in detail["loc"]) or "the file"
+    parts = [str(part) for part in detail["loc"]]
+    if parts[:2] == ["train_gan", "candidates"]:
+        del parts[3:4]  # the kind, which stands in no key
+    key = ".".join(parts) or "the file"
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{path}: unknown key {key}: remove it or correct its spelling"
     if detail["type"] == "missing":
         return f"{path}: key {key} is missing: add it"
     if detail["type"] == "value_error":  # of a rule between keys: it names them, and the input is a whole section
-        return f"{path}: {detail['msg'].removeprefix('Value error, ')}"
+        return f"{path}: {f'{key}: ' if parts else ''}{detail['msg'].removeprefix('Value error, ')}"
     return f"{path}: {key} is {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"

@@ -53,6 +53,10 @@ class Run:
         """Copy a folder's files into the run's artifacts."""
         self._attempt(lambda: self._client.log_artifacts(self.run_id, str(folder), under))
 
+    def file(self, path: Path, under: str | None = None) -> None:
+        """Copy one file into the run's artifacts."""
+        self._attempt(lambda: self._client.log_artifact(self.run_id, str(path), under))
+
     def tags(self, values: Mapping[str, object]) -> None:
         from mlflow.entities import RunTag
 

@@ -1,135 +1,176 @@
 import hashlib
 import threading
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from tasks.gan.model import Gan, gradient_penalty
-from tasks.gan.networks import build_discriminator, build_generator
-from tasks.gan.sampling import draw_latents, generate
-from tasks.support.params import Candidate
+from tasks.gan.model import Gan
+from tasks.gan.sampling import Generator, draw_latents
+from tasks.support.params import Compute
 from tasks.support.weights import get_weights
-
-CANDIDATE = Candidate(
-    loss="non_saturating",
-    seed=0,
-    latent=4,
-    width=16,
-    batch=8,
-    epochs=2,
-    steps_per_epoch=3,
-    grid_every=1,
-    learning_rate=0.001,
-    beta_1=0.5,
-    beta_2=0.99,
-    ema=0.9,
-    gradient_penalty=0.0,
-    label_power=0.5,
-    ramp_share=0.2,
-    translation_share=0.125,
-    cutout_share=0.5,
-)
+from tests.gan.candidates import COMPUTE, CONDITIONAL, DCGAN, KINDS, gan_of, noise
 
 
-def _noise() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (24, 8, 8, 1), np.uint8), np.repeat(np.arange(3, dtype=np.int32), 8)
-
-
-def _digest(model: keras.Model) -> str:
+def digest(model: keras.Model) -> str:
     return hashlib.sha256(b"".join(value.tobytes() for value in get_weights(model).values())).hexdigest()
 
 
-def _trained(candidate: Candidate = CANDIDATE) -> str:
-    gan = Gan(*_noise(), 3, candidate)
-    for _ in gan.epochs():
-        pass
-    return _digest(gan.average)
+def trained(gan: Gan) -> str:
+    while gan.epoch < gan.epochs:
+        gan.train_epoch()
+    return digest(gan.average)
 
 
-@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
-@pytest.mark.parametrize("penalty", [0.0, 1.0])
-def test_both_networks_learn_and_the_average_follows(loss: str, penalty: float) -> None:
-    gan = Gan(*_noise(), 3, CANDIDATE.model_copy(update={"loss": loss, "gradient_penalty": penalty}))
-    networks = (gan._generator, gan._discriminator, gan.average)
-    before = [_digest(network) for network in networks]
-    values = list(gan.epochs())
-    assert all(_digest(network) != old for network, old in zip(networks, before, strict=True))
-    assert len(values) == 2
-    assert all(np.isfinite(list(epoch.values())).all() for epoch in values)
-    assert all(0 <= epoch["real_accuracy"] <= 1 for epoch in values)
-    assert _digest(gan.average) != _digest(gan._generator)
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("conditional", {"depth": 2}),
+    ("conditional", {"loss": "hinge", "lecam": 0.3, "lecam_start": 1}),
+    ("conditional", {"loss": "relativistic", "gradient_penalty": 0.1}),
+    ("conditional", {"gradient_penalty": 0.1, "penalty": "approximate", "colour": True, "shared_pass": True}),
+    ("dcgan", {"half_batches": True, "separate_updates": True, "d_dropout": 0.2, "g_dropout": 0.5}),
+    ("dcgan", {"batch_norm": True, "d_steps": 2, "ema": 0.0}),
+    ("dcgan", {"half_batches": True, "separate_updates": True, "shared_pass": True, "d_steps": 2, "lecam": 0.3}),
+]
 
 
-def test_equal_seeds_give_equal_bytes_whatever_was_built_before_and_in_whatever_thread() -> None:
-    expected = _trained()
-    build_generator(8, 1, 5, 4, 16, seed=9)
+@pytest.mark.parametrize(("kind", "changed"), CHANGES)
+def test_both_networks_learn_and_the_average_follows(kind: str, changed: dict[str, Any]) -> None:
+    gan = gan_of(KINDS[kind].model_copy(update=changed))
+    networks = (gan.generator, gan.discriminator, gan.average)
+    before = [digest(network) for network in networks]
+    metrics = gan.train_epoch()
+    assert all(digest(network) != old for network, old in zip(networks, before, strict=True))
+    assert np.isfinite(list(metrics.values())).all()
+    assert 0 <= metrics["real_accuracy"] <= 1
+    assert metrics["d_loss_spread"] > 0
+    assert metrics["g_gradient"] > 0
+    assert (digest(gan.average) == digest(gan.generator)) == (gan._candidate.ema == 0)
+
+
+@pytest.mark.parametrize("option", ["shared_pass", "separate_updates", "lecam", "d_steps", "d_dropout", "g_dropout"])
+def test_each_option_changes_what_is_learnt(option: str) -> None:
+    value = {"lecam": 10.0, "d_steps": 2, "d_dropout": 0.5, "g_dropout": 0.5}.get(option, True)
+    assert trained(gan_of(DCGAN.model_copy(update={option: value}))) != trained(gan_of(DCGAN))
+
+
+def test_in_gs_step_d_does_not_move_and_in_ds_step_g_does_not() -> None:
+    gan = gan_of(DCGAN)
+    gan._d_optimizer.learning_rate = 0.0
+    before = digest(gan.generator), digest(gan.discriminator)
+    gan.train_epoch()
+    assert digest(gan.discriminator) == before[1]
+    assert digest(gan.generator) != before[0]
+    gan = gan_of(DCGAN)
+    gan._g_optimizer.learning_rate = 0.0
+    gan.train_epoch()
+    assert digest(gan.generator) == before[0]
+    assert digest(gan.discriminator) != before[1]
+
+
+def test_a_shared_pass_gives_the_gradients_of_two_passes_over_the_same_latents() -> None:
+    shared, apart = (gan_of(DCGAN.model_copy(update={"shared_pass": value})) for value in (True, False))
+    (draws,) = shared._draw()
+    same = [values[0] for values in draws[:-1]]
+    same[3] = same[4][None]  # D's latents are G's
+    for gan in (shared, apart):
+        gan.train_step(*(tf.constant(values) for values in same), tf.constant(1.0), tf.constant(0.0))
+    for one, other in zip(get_weights(shared.generator).values(), get_weights(apart.generator).values(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_separate_updates_are_two_steps_of_the_optimizer_and_one_otherwise() -> None:
+    for separate, steps in ((False, 3), (True, 6)):
+        gan = gan_of(DCGAN.model_copy(update={"separate_updates": separate}))
+        gan.train_epoch()
+        assert int(gan._d_optimizer.iterations) == steps
+        assert int(gan._g_optimizer.iterations) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_seeds_give_equal_bytes_whatever_was_built_before_and_in_whatever_thread(kind: str) -> None:
+    candidate = KINDS[kind].model_copy(update={"d_dropout": 0.3})
+    expected = trained(gan_of(candidate))
     digests: list[str] = []
-    threads = [threading.Thread(target=lambda: digests.append(_trained())) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: digests.append(trained(gan_of(candidate)))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert digests == [expected, expected]
-    assert _trained(CANDIDATE.model_copy(update={"seed": 1})) != expected
+    assert trained(gan_of(candidate, seed=1)) != expected
+
+
+def test_images_are_read_where_they_lie_and_chunks_do_not_change_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Watched(np.ndarray):  # type: ignore[type-arg]
+        def __getitem__(self, key: Any) -> Any:
+            if isinstance(key, np.ndarray):
+                seen.append(key.shape)
+            return super().__getitem__(key)
+
+    images, labels = noise()
+    monkeypatch.setattr("tasks.gan.model._CHUNK_BYTES", 2 * CONDITIONAL.batch * 64)
+    gan = Gan(images.view(Watched), labels, 3, CONDITIONAL, 0, 2, COMPUTE)
+    seen.clear()
+    gan.train_epoch()
+    assert seen == [(2, 1, 8), (1, 1, 8)]  # no more than two steps of images at once
+    assert int(gan._g_optimizer.iterations) == CONDITIONAL.steps_per_epoch
 
 
 def test_it_learns_which_class_is_bright() -> None:
     images = np.zeros((20, 8, 8, 1), np.uint8)
     images[10:] = 255
     labels = np.repeat(np.arange(2, dtype=np.int32), 10)
-    candidate = CANDIDATE.model_copy(update={"epochs": 5, "steps_per_epoch": 60, "batch": 16, "cutout_share": 0.0})
-    gan = Gan(images, labels, 2, candidate)
-    for _ in gan.epochs():
-        pass
-    made = generate(gan.average, draw_latents([0], 20, 4), labels)
+    candidate = CONDITIONAL.model_copy(update={"steps_per_epoch": 300, "batch": 16, "cutout_share": 0.0})
+    gan = Gan(images, labels, 2, candidate, 0, 1, COMPUTE)
+    gan.train_epoch()
+    made = Generator([gan.average], ["dark", "bright"], 4).generate(draw_latents([0], 20, 4), labels)
     assert made[:10].mean() < 60
     assert made[10:].mean() > 195
 
 
-def test_the_gradient_penalty_of_a_linear_discriminator_is_its_squared_weight() -> None:
-    weights = tf.reshape(tf.range(16, dtype=tf.float32), (1, 4, 4, 1))
-    penalty = gradient_penalty(lambda images: tf.reduce_sum(images * weights, axis=[1, 2, 3]), tf.ones((3, 4, 4, 1)))
-    assert float(penalty) == pytest.approx(sum(number**2 for number in range(16)))
+def test_a_dcgan_learns_where_its_images_are_bright() -> None:
+    images = np.zeros((20, 8, 8, 1), np.uint8)
+    images[:, :4] = 255
+    plain = {"translation_share": 0.0, "cutout_share": 0.0, "half_batches": True, "batch": 32, "width": 64}
+    candidate = DCGAN.model_copy(update={"steps_per_epoch": 300, **plain})
+    gan = Gan(images, np.zeros(20, np.int32), 1, candidate, 0, 1, COMPUTE)
+    gan.train_epoch()
+    made = Generator([gan.average], ["half"], 4).generate(draw_latents([0], 20, 4), np.zeros(20, np.int32))
+    assert made[:, :3].mean() > 195
+    assert made[:, 5:].mean() < 60
 
 
-def test_labels_count_in_the_discriminator_as_far_as_the_ramp_says() -> None:
-    model = build_discriminator(8, 1, 3, 16, seed=0)
-    images = tf.constant(np.random.default_rng(0).normal(size=(3, 8, 8, 1)), tf.float32)
-    logits = {
-        (ramp, shift): model([images, (tf.range(3) + shift) % 3, tf.fill([3], ramp)]).numpy()
-        for ramp in (0.0, 0.5, 1.0)
-        for shift in (0, 1)
-    }
-    np.testing.assert_array_equal(logits[0.0, 0], logits[0.0, 1])
-    assert (logits[1.0, 0] != logits[1.0, 1]).all()
-    np.testing.assert_allclose(logits[0.5, 0], (logits[0.0, 0] + logits[1.0, 0]) / 2, rtol=1e-5)
+def test_mixed_precision_and_xla_learn_the_same_to_their_precision() -> None:
+    plain = gan_of(CONDITIONAL).train_epoch()
+    for compute in (
+        Compute(intra_op_threads=1, xla=True, mixed_precision=False),
+        Compute(intra_op_threads=1, xla=False, mixed_precision=True),
+    ):
+        gan = gan_of(CONDITIONAL, compute)
+        metrics = gan.train_epoch()
+        assert metrics["d_loss"] == pytest.approx(plain["d_loss"], rel=0.05)
+        assert {weight.dtype for weight in gan.generator.weights} == {"float32"}
+        policies = {layer.dtype_policy.name for layer in gan.generator.layers if layer.weights}
+        assert policies == {"mixed_bfloat16" if compute.mixed_precision else "float32"}
 
 
-def test_labels_and_latents_both_count_in_the_generator() -> None:
-    model = build_generator(16, 3, 2, 4, 16, seed=0)
-    latents, labels = draw_latents([0], 4, 4), np.zeros(4, np.int32)
-    made = generate(model, latents, labels)
-    assert made.shape == (4, 16, 16, 3)
-    assert (generate(model, latents, labels + 1) != made).any(axis=(1, 2, 3)).all()
-    assert (made[0] != made[1]).any()
-
-
-@pytest.mark.parametrize("size_px", [8, 16, 32, 64, 128])
-def test_networks_of_every_size_fit_together(size_px: int) -> None:
-    made = build_generator(size_px, 1, 2, 4, 16, 0)([np.zeros((1, 4), np.float32), np.zeros(1, np.int32)]).numpy()
-    assert made.shape == (1, size_px, size_px, 1)
-    assert build_discriminator(size_px, 1, 2, 16, 0)([made, np.zeros(1, np.int32), np.ones(1, np.float32)]).shape == (
-        1,
-    )
+def test_a_warm_start_takes_over_weights_and_no_more() -> None:
+    first, second = gan_of(DCGAN), gan_of(DCGAN, seed=1)
+    first.train_epoch()
+    second.start_from(first)
+    for mine, theirs in ((second.generator, first.generator), (second.average, first.average)):
+        assert digest(mine) == digest(theirs)
+    assert int(second._g_optimizer.iterations) == 0
 
 
 def test_rare_classes_are_drawn_by_their_square_root() -> None:
     images = np.zeros((110, 8, 8, 1), np.uint8)
     labels = np.array([0] * 100 + [1] * 10, np.int32)
-    gan = Gan(images, labels, 2, CANDIDATE.model_copy(update={"steps_per_epoch": 2000}))
-    drawn = labels[gan._draw(0)[0]]
-    assert drawn.mean() == pytest.approx(10**0.5 / (100**0.5 + 10**0.5), abs=0.01)
+    gan = Gan(images, labels, 2, CONDITIONAL.model_copy(update={"steps_per_epoch": 2000}), 0, 1, COMPUTE)
+    (draws,) = gan._draw()
+    assert draws[1].mean() == pytest.approx(10**0.5 / (100**0.5 + 10**0.5), abs=0.01)
+    np.testing.assert_array_equal(draws[1][:, 0], draws[2])  # generated images get the labels of the real ones

@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,34 @@ def test_arms_that_cannot_mean_what_they_say_are_refused(
     with pytest.raises(BadInput, match=message) as error:
         _load(tmp_path, values)
     assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("candidate", "changed", "message"),
+    [
+        ("dcgan", {"loss": "relativistic"}, "train_gan.candidates.dcgan: separate_updates needs a loss of real and"),
+        (
+            "conditional",
+            {"loss": "relativistic", "half_batches": True},
+            "train_gan.candidates.conditional: half_batches needs a loss without pairs",
+        ),
+        ("conditional", {"snapshot_every": 31}, "snapshot_every 31 is more than epochs 30: lower it"),
+        (
+            "conditional",
+            {"gradient_penalty": 0.1, "penalty": "approximate", "d_dropout": 0.1},
+            "penalty approximate needs d_dropout 0",
+        ),
+        ("dcgan", {"gradient_penalty": 0.1, "batch_norm": True}, "gradient_penalty needs batch_norm false"),
+        ("dcgan", {"depth": 1}, "unknown key train_gan.candidates.dcgan.depth"),
+        ("conditional", {"kind": "stylegan"}, "does not match any of the expected tags"),
+    ],
+)
+def test_candidates_whose_terms_do_not_fit_are_named(
+    tmp_path: Path, values: dict[str, Any], candidate: str, changed: dict[str, Any], message: str
+) -> None:
+    values["train_gan"]["candidates"][candidate] |= changed
+    with pytest.raises(BadInput, match=re.escape(message)):
+        _load(tmp_path, values)
 
 
 def test_what_has_no_pixels_cannot_stay_in_the_data(tmp_path: Path, values: dict[str, Any]) -> None:

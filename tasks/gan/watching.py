@@ -1,0 +1,159 @@
+"""Signs that a training of a GAN has gone wrong, found in its history of one row per epoch.
+
+A history has one mapping per epoch: epoch, g_loss, d_loss (without penalties), d_loss_spread (standard deviation of D's
+loss over the steps of the epoch), real_accuracy, fake_accuracy, g_gradient and d_gradient (mean norms over all
+weights), kid, diversity_mean and diversity_least. It ends with its first epoch that has a number which is not finite.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tasks.support.params import Detector, Detectors
+
+History = Sequence[Mapping[str, float]]
+_Measure = Callable[[History], float]  # from a history to the value of its last epoch, nan where it is too short
+
+_COMPARED = 10  # epochs that make up "the last" and "the first"; with fewer nothing is usual yet
+_TINY = 1e-12  # divides where a value is 0
+
+# What D's loss of 0 means. All three losses are the sum or mean of terms of at least 0, so each image has to be right.
+_ZERO = {
+    "non_saturating": "it is 1.39 where D cannot tell and 0 where D is sure of every image",
+    "hinge": "it is 2 where D cannot tell and 0 where every image is beyond D's margin, which leaves D no gradient",
+    "relativistic": "it is 0.69 where D cannot tell and 0 where D rates each real image far above a generated one",
+}
+_SENTENCES = {
+    "d_loss_zero": "D's loss is {value:.3g}, below {threshold:g} for {span}: {zero}. D has won and teaches G little: "
+    "lower d_learning_rate or d_steps, raise d_dropout, or augment more (translation_share, cutout_share).",
+    "d_loss_drop": "D's loss fell to {value:.3g} of its usual value in the ten epochs before, below {threshold:g} for "
+    "{span}: D has suddenly found what gives generated images away: go back to a snapshot before it, lower "
+    "d_learning_rate, or augment more (translation_share, cutout_share).",
+    "d_loss_unsteady": "D's loss varies {value:.3g} times as much within an epoch as in the first ten, above "
+    "{threshold:g} for {span}; in health it varies less and less: lower both learning rates, or raise batch or "
+    "gradient_penalty.",
+    "d_wins": "D is right about {value:.1%} of real and of generated images or more, above {threshold:.1%} for {span}: "
+    "it knows the training images by heart or G makes nothing like them: lower d_learning_rate or d_steps, raise "
+    "d_dropout or lecam, or augment more (translation_share, cutout_share).",
+    "gradient_norm": "The larger gradient norm of G and D is {value:.6g}, above {threshold:g} for {span}: training is "
+    "about to diverge: lower both learning rates, or raise gradient_penalty.",
+    "collapse": "Images of the least varied class differ {value:.3g} times as much as real ones, below {threshold:g} "
+    "for {span}: G makes one image again and again: take an earlier snapshot, lower g_learning_rate, raise "
+    "gradient_penalty or d_steps, or augment more (translation_share, cutout_share).",
+    "g_loss_falls_kid_rises": "G's loss fell and KID rose by a share of {value:.3g} or more, above {threshold:g}, over "
+    "{span}: G pleases D with worse and worse images: take an earlier snapshot, raise d_learning_rate or d_steps, or "
+    "lower g_learning_rate.",
+}
+_BELOW = ("d_loss_zero", "d_loss_drop", "collapse")  # is found where the value is below; all others, above
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A sign that was found: `value` was beyond `threshold` in the epoch and as many before it as the detector asks."""
+
+    detector: str
+    epoch: int
+    value: float
+    threshold: float
+    consequence: Literal["warn", "stop"]
+    sentence: str
+
+
+def alarms(history: History, detectors: Detectors, loss: str) -> list[Alarm]:
+    """Alarms that the last epoch of the history raises, in the order of `detectors`.
+
+    A stretch of epochs with the same sign raises one alarm, in the first epoch that makes it long enough. A number that
+    is not finite is the only alarm of its epoch, and always stops.
+
+    Args:
+        loss: name of the GAN's loss.
+    """
+    if not history:
+        return []
+    if broken := [name for name, value in history[-1].items() if not math.isfinite(value)]:
+        return [_not_finite(history, broken)]
+    found = []
+    for name, detector in detectors:
+        whole = name == "g_loss_falls_kid_rises"
+        measure = _opposition(detector.windows, loss) if whole else _MEASURES[name]
+        if _begins(history, measure, name in _BELOW, detector, whole):
+            value, span = measure(history), "1 epoch" if detector.windows == 1 else f"{detector.windows} epochs"
+            texts = {"value": value, "threshold": detector.threshold, "span": span, "zero": _ZERO[loss]}
+            sentence, epoch = _SENTENCES[name].format(**texts), int(history[-1]["epoch"])
+            found.append(Alarm(name, epoch, round(value, 6), detector.threshold, detector.consequence, sentence))
+    return found
+
+
+def _begins(history: History, measure: _Measure, below: bool, detector: Detector, whole: bool) -> bool:
+    """Whether the last epoch makes a stretch beyond the threshold as long as its windows, or begins one.
+
+    Args:
+        whole: the measure looks over all windows at once, so that stretches less than as many epochs apart are one.
+    """
+    ends = range(len(history), max(0, len(history) - detector.windows - 1), -1)
+    values = [measure(history[:end]) for end in ends]  # the last epoch's first; nan, no value, is never beyond
+    beyond = [value < detector.threshold if below else value > detector.threshold for value in values]
+    if whole:
+        return beyond[0] and not any(beyond[1:])
+    return len(beyond) >= detector.windows and all(beyond[: detector.windows]) and not any(beyond[detector.windows :])
+
+
+def _not_finite(history: History, broken: list[str]) -> Alarm:
+    sentence = (
+        f"{', '.join(broken)} is no finite number: training has diverged, its weights are lost: take an earlier "
+        f"snapshot, and lower both learning rates or raise gradient_penalty."
+    )
+    return Alarm("not_finite", int(history[-1]["epoch"]), float(len(broken)), 0.0, "stop", sentence)
+
+
+def _drop(past: History) -> float:
+    """D's loss as a share of its median in the ten epochs before; a median, as one outlier must not hide the next."""
+    before = [row["d_loss"] for row in past[-_COMPARED - 1 : -1]]
+    usual = statistics.median(before) if len(before) == _COMPARED else 0.0
+    return past[-1]["d_loss"] / usual if usual else math.nan
+
+
+def _unsteadiness(past: History) -> float:
+    """The spread of D's loss as a multiple of its median in the first ten epochs, which are not judged themselves."""
+    usual = statistics.median(row["d_loss_spread"] for row in past[:_COMPARED]) if len(past) > _COMPARED else 0.0
+    return past[-1]["d_loss_spread"] / usual if usual else math.nan  # 0 where epochs have one step
+
+
+def _opposition(windows: int, loss: str) -> _Measure:
+    """Measures the share by which G's loss fell or, where it is less, that by which KID rose over so many epochs."""
+
+    def measure(past: History) -> float:
+        if len(past) <= windows:
+            return math.nan
+        rows = past[-windows - 1 :]
+        # Hinge's loss of G is minus the mean logit, which crosses 0: D's margin of 1 is its scale.
+        fall = _growth([-row["g_loss"] for row in rows], 1.0 if loss == "hinge" else _TINY)
+        return min(fall, _growth([row["kid"] for row in rows], _TINY))
+
+    return measure
+
+
+def _growth(values: list[float], least_scale: float) -> float:
+    """Growth of the straight line that fits best, as a share of its start or, if more, of `least_scale`.
+
+    A line, as two single epochs differ by chance. Growth of less than three standard deviations of the values about the
+    line is 0: KID is unbiased, so near its best it wavers about 0, and any change is a large share of that.
+    """
+    y, x = np.array(values), np.arange(len(values)) - (len(values) - 1) / 2
+    line = y.mean() + (x @ y) / (x @ x) * x
+    growth = line[-1] - line[0]
+    return float(growth / max(abs(line[0]), least_scale)) if growth > 3 * (y - line).std() else 0.0
+
+
+_MEASURES: dict[str, _Measure] = {
+    "d_loss_zero": lambda past: past[-1]["d_loss"],
+    "d_loss_drop": _drop,
+    "d_loss_unsteady": _unsteadiness,
+    "d_wins": lambda past: min(past[-1]["real_accuracy"], past[-1]["fake_accuracy"]),
+    "gradient_norm": lambda past: max(past[-1]["g_gradient"], past[-1]["d_gradient"]),
+    "collapse": lambda past: past[-1]["diversity_least"],
+}

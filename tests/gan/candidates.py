@@ -1,0 +1,67 @@
+"""Candidates with the least of everything, to be changed by tests, and images to train them on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.gan.checkpoints import save_generator
+from tasks.gan.model import Gan
+from tasks.gan.networks import build_generator
+from tasks.support.params import Compute, Conditional, Dcgan
+from tasks.support.weights import get_weights
+
+COMPUTE = Compute(intra_op_threads=1, xla=False, mixed_precision=False)
+_BOTH: dict[str, Any] = {
+    "seeds": 1,
+    "loss": "non_saturating",
+    "latent": 4,
+    "width": 16,
+    "batch": 8,
+    "epochs": 2,
+    "steps_per_epoch": 3,
+    "snapshot_every": 1,
+    "d_learning_rate": 0.001,
+    "g_learning_rate": 0.001,
+    "beta_1": 0.5,
+    "beta_2": 0.99,
+    "ema": 0.9,
+    "d_steps": 1,
+    "half_batches": False,
+    "separate_updates": False,
+    "shared_pass": False,
+    "d_dropout": 0.0,
+    "g_dropout": 0.0,
+    "gradient_penalty": 0.0,
+    "penalty": "exact",
+    "lecam": 0.0,
+    "lecam_start": 0,
+    "translation_share": 0.125,
+    "cutout_share": 0.5,
+    "colour": False,
+}
+CONDITIONAL = Conditional(kind="conditional", depth=1, label_power=0.5, ramp_share=0.2, **_BOTH)
+DCGAN = Dcgan(kind="dcgan", classes=None, batch_norm=False, warm_start_epochs=0, **_BOTH)
+KINDS: dict[str, Conditional | Dcgan] = {"conditional": CONDITIONAL, "dcgan": DCGAN}
+
+
+def noise(size_px: int = 8, channels: int = 1) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """24 images of noise in three classes of eight."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (24, size_px, size_px, channels), np.uint8), np.repeat(np.arange(3, dtype=np.int32), 8)
+
+
+def save_untrained(folder: Path, classes: list[str], seed: int = 0) -> None:
+    """Write a conditional generator of 8x8 grey images with its initial weights into a folder, which exists."""
+    settings = {"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 1}
+    network = build_generator(settings, len(classes), dropout=0.0, seed=seed, policy="float32")
+    save_generator(folder, [get_weights(network)], classes, settings)
+
+
+def gan_of(candidate: Conditional | Dcgan, compute: Compute = COMPUTE, seed: int = 0) -> Gan:
+    """A GAN on that noise, of all three classes or of one that holds them all."""
+    images, labels = noise()
+    if isinstance(candidate, Dcgan):
+        return Gan(images, np.zeros_like(labels), 1, candidate, seed, candidate.epochs, compute)
+    return Gan(images, labels, 3, candidate, seed, candidate.epochs, compute)
