@@ -42,10 +42,11 @@ def rebalance() -> None:
         stages.run(cleanup, params.cleanup, params.validate.quality)
         stages.run(split, params.split)
         stages.run_each(
-            train_gan, {name: (params.train_gan, params.images, name) for name in params.train_gan.candidates}
+            train_gan,
+            {name: (params.train_gan, params.images, params.compute, name) for name in params.train_gan.candidates},
         )
         stages.run(select_generator, params.select_generator, params.train_gan, params.images)
-        stages.run(synthesize, params.synthesize)
+        stages.run(synthesize, params.synthesize, params.images)
         stages.run_each(train, {name: (params.train, params.images, name) for name in params.train.arms})
         stages.run(evaluate, params.evaluate, params.train, params.images)
         registered = register()

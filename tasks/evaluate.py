@@ -1,5 +1,6 @@
 """Evaluate: every arm on the test set, the verdict, and the report. The only stage that opens test."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     """
     from tasks.classifier.comparison import Exam, compare_arms  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.report import write_report
+    from tasks.gan.report import PICTURES, generator_lines
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
@@ -34,7 +36,11 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     )
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, test, data / "classifiers", _none_made(balance))
-    selection = read_json(data / "generator/selection.json") | {"sha256": sha256_of(data / "generator")}
+    about = generator_lines(
+        read_json(data / "generator/selection.json"),
+        pd.read_csv(data / "generator/scores.csv"),
+        read_json(data / "synthetic/filter.json"),
+    )
     checks = [row for stage in CHECKED for row in read_json(data / stage / "checks.json")]
     removed = {
         "quarantine": pd.read_csv(data / "clean/quarantine.csv", keep_default_na=False),
@@ -42,7 +48,10 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         "excluded": rows_of(manifest, "excluded"),
     }
     with replacing(data / "report") as folder, parent_run() as run:
-        write_report(folder, params, comparison, test, balance, selection, checks, removed)
+        write_report(folder, params, comparison, test, balance, sha256_of(data / "generator"), about, checks, removed)
+        for name, source in PICTURES.items():
+            if (data / source).exists():  # nothing was filtered where nothing was to be synthesised
+                shutil.copyfile(data / source, folder / name)
         run.metrics({f"test_balanced_accuracy_{name}": arm.mean for name, arm in comparison.arms.items()})
         run.tags({"verdict": comparison.verdict.answer, "reasons": " ".join(comparison.verdict.reasons)})
         run.files(folder, "report")

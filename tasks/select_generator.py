@@ -1,93 +1,167 @@
-"""Select the generator: candidates scored against validation images, the best one kept with the reasons."""
+"""Select the generator: the snapshots of all candidates judged on validation images, the best one kept with reasons."""
 
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import pandas as pd
 
-from tasks.dataset.images import read_images
+from tasks.dataset.images import RESIZER, read_images
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.support.commands import command
+from tasks.support.errors import BadInput
 from tasks.support.files import read_json, remove_others, replacing, write_json
 from tasks.support.params import Images, SelectGenerator, TrainGan
-from tasks.support.progress import log
+from tasks.support.plots import draw_scores
+from tasks.support.progress import bar, log
 
-_RANDOM_NETWORKS = 3
+if TYPE_CHECKING:
+    from tasks.gan.judging import Judge
+    from tasks.gan.selection import Snapshot
+
+FILES = ("generator.npz", "generator.json", "grid.png")
+PLACE = ("candidate", "seed", "epoch")
+
+Place = tuple[str, int, int]  # candidate, seed and epoch
+Measured = dict[str, Any]  # of a snapshot, as `Measure.measure` gives it
 
 
 def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Images, data: Path = Path("data")) -> Path:
-    """Folder with generator.npz, generator.json and grid.png of the best candidate, and selection.json.
+    """Folder with generator.npz, generator.json and grid.png of the best snapshot, selection.json and all scores.
 
-    Each candidate makes one image for every validation image, of the same class, times `per_image`. The lowest KID
-    wins, in the mean over several random networks, among candidates whose least diversity within a class is not below
-    `min_diversity`; among all where none is that diverse, and then the collapsed classes are not synthesised. Outputs
-    of candidates that params.yaml no longer names are removed.
+    KID is taken of every snapshot; guards are asked, and classifiers learn from the images, only of the `cas_snapshots`
+    with the lowest KID of each training. `choose` has the rule. Images of the splits train and validation are opened.
+    Outputs of candidates that params.yaml no longer names are removed.
+
+    Raises:
+        BadInput: no training left a snapshot.
     """
-    remove_others(data / "generators", set(train_gan.candidates))
-    scores = _score(params, list(train_gan.candidates), images, data)
-    chosen, reason = choose(scores, params.min_diversity)
-    classes = read_json(data / "generators" / chosen / "generator.json")["classes"]
-    selection = {
-        "candidate": chosen,
-        "reason": reason,
-        "scores": {name: scores[chosen][name] for name in ("kid", "diversity_mean", "diversity_least")},
-        "candidates": scores,
-        "classes": {label: scores[chosen]["diversity"][label] for label in classes},
-    }
+    from tasks.gan.selection import choose, compared_classes  # deferred: TensorFlow takes seconds to start
+
+    generators = data / "generators"
+    remove_others(generators, set(train_gan.candidates))
+    alarms = {name: read_json(generators / name / "alarms.json") for name in train_gan.candidates}
+    places, absent = _find(train_gan, generators, alarms)
+    judge, classes = _judge(params, images, data)
+    snapshots, measured = _score(judge, params.cas_snapshots, generators, places)
+    winner, reason, losers = choose(snapshots, params.cas_snapshots)
+    table = _table(snapshots, measured, winner)
     with replacing(data / "generator") as folder:
-        for name in ("generator.npz", "generator.json", "grid.png"):
-            shutil.copyfile(data / "generators" / chosen / name, folder / name)
+        for name in FILES:
+            shutil.copyfile(generators / winner.place / name, folder / name)
+        table.to_csv(folder / "scores.csv", index=False)
+        draw_scores(folder / "scores.png", table)
+        selection = {
+            **_named(winner),
+            "reason": reason,
+            "scores": _scores(table[table["chosen"]].iloc[0]),
+            "classes": {label: _class(label, winner, measured[winner.place]) for label in classes},
+            "pooled": measured[winner.place]["pooled"],
+            "cas_classes": compared_classes(snapshots, winner),
+            "losers": [_named(each) | _value(each) | {"reason": why} for each, why in losers] + absent,
+            "alarms": [{"candidate": name, **each} for name, several in alarms.items() for each in several],
+            "resizer": RESIZER.name,
+            "pixels": [0, 255],
+        }
         write_json(folder / "selection.json", selection)
-    log.info("  %s: %s", chosen, reason)
+    log.info("  %s", reason)
     return data / "generator"
 
 
-def choose(scores: dict[str, dict[str, Any]], min_diversity: float) -> tuple[str, str]:
-    """The candidate with the lowest KID among those diverse enough, else among all, and the reason as a sentence."""
-    diverse = [name for name, score in scores.items() if score["diversity_least"] >= min_diversity]
-    chosen = min(diverse or scores, key=lambda name: scores[name]["kid"])
-    score = scores[chosen]
-    if not diverse:
-        return chosen, (
-            f"No candidate is diverse enough in every class (least {score['diversity_least']:.2f}, needed "
-            f"{min_diversity:g}); of all, it has the lowest KID, {score['kid']:.4f}."
-        )
-    refused = len(scores) - len(diverse)
-    return chosen, (
-        f"Lowest KID, {score['kid']:.4f}, of {len(diverse)} candidates diverse enough in every class"
-        + (f"; {refused} were not." if refused else ".")
-    )
+def _find(
+    train_gan: TrainGan, generators: Path, alarms: Mapping[str, list[dict[str, Any]]]
+) -> tuple[list[Place], list[dict[str, Any]]]:
+    """Places of all snapshots, and the trainings that left none, as losers with the reason.
+
+    Raises:
+        BadInput: there is no snapshot.
+    """
+    places, absent = [], []
+    for name, candidate in train_gan.candidates.items():
+        for seed in range(candidate.seeds):
+            epochs = sorted(int(path.name) for path in (generators / name / f"seed_{seed}").iterdir())
+            places += [(name, seed, epoch) for epoch in epochs]
+            if not epochs:
+                stops = [each for each in alarms[name] if each["seed"] == seed and each["consequence"] == "stop"]
+                told = " ".join(f"{each['sentence']} ({each['part']}, epoch {each['epoch']})" for each in stops)
+                place = {"candidate": name, "seed": seed, "epoch": None, "kid": None, "cas": None}
+                absent.append(place | {"reason": f"stopped before its first snapshot: {told}"})
+    if not places:
+        told = "; ".join(f"{each['candidate']} seed {each['seed']}: {each['reason']}" for each in absent)
+        raise BadInput(f"no training left a snapshot ({told}): change train_gan.candidates or train_gan.detectors")
+    return places, absent
 
 
-def _score(params: SelectGenerator, names: list[str], images: Images, data: Path) -> dict[str, dict[str, Any]]:
-    from tasks.gan.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
-    from tasks.gan.sampling import draw_latents, generate
-    from tasks.gan.scores import diversities, kid, random_network
+def _judge(params: SelectGenerator, images: Images, data: Path) -> tuple["Judge", list[str]]:
+    """A judge that knows the real images of the splits train and validation, and the names of all classes."""
+    from tasks.gan.guards import Labelled
+    from tasks.gan.judging import Judge
 
     manifest = read_manifest(data / "split")
     classes = class_names(manifest)
-    seen, unseen = rows_of(manifest, "train"), rows_of(manifest, "validation")
-    train = read_images(seen["path"], images.size_px, images.channels)
-    validation = read_images(unseen["path"], images.size_px, images.channels)
-    networks = [
-        random_network(images.size_px, images.channels, params.seed + number) for number in range(_RANDOM_NETWORKS)
-    ]
-    real = [extract(validation) for extract in networks]
-    labels = np.repeat(label_indices(unseen, classes), params.per_image)
-    scores = {}
-    for name in names:
-        model, settings = load_generator(data / "generators" / name)
-        made = generate(model, draw_latents([params.seed], len(labels), settings["latent"]), labels)
-        spread = diversities(made, labels, train, label_indices(seen, classes))
-        distances = [kid(features, extract(made)) for features, extract in zip(real, networks, strict=True)]
-        scores[name] = {
-            "kid": round(float(np.mean(distances)), 6),
-            "diversity_mean": round(float(spread.mean()), 6),
-            "diversity_least": round(float(spread.min()), 6),
-            "diversity": {label: round(float(value), 6) for label, value in zip(classes, spread, strict=True)},
-        }
-    return scores
+    train, validation = (
+        Labelled(
+            read_images(rows["path"], images.size_px, images.channels, images.in_memory_mb),
+            label_indices(rows, classes),
+        )
+        for rows in (rows_of(manifest, "train"), rows_of(manifest, "validation"))
+    )
+    return Judge(params, classes, train, validation), classes
+
+
+def _score(
+    judge: "Judge", count: int, generators: Path, places: Sequence[Place]
+) -> tuple[list["Snapshot"], dict[str, Measured]]:
+    """All snapshots with their KID, `count` of each training with guards and CAS, and what was measured of those."""
+    from tasks.gan.checkpoints import load_generator
+    from tasks.gan.selection import Snapshot, closest, compared_classes
+
+    snapshots, measured = [], {}
+    for candidate, seed, epoch in bar(places, "KID", "snapshot"):
+        generator = load_generator(generators / candidate / f"seed_{seed}" / f"{epoch:05d}")
+        snapshots.append(Snapshot(candidate, seed, epoch, generator.classes, judge.kid(generator)))
+    for snapshot in bar(closest(snapshots, count), "guards and CAS", "snapshot"):
+        generator = load_generator(generators / snapshot.place)
+        measured[snapshot.place], refused = judge.guard(generator)
+        cas = judge.cas(generator, compared_classes(snapshots, snapshot))
+        snapshots[snapshots.index(snapshot)] = replace(snapshot, refused=refused, cas=cas)
+    return snapshots, measured
+
+
+def _table(snapshots: Sequence["Snapshot"], measured: Mapping[str, Measured], winner: "Snapshot") -> pd.DataFrame:
+    """One row for each snapshot; scores by class as least and mean over the classes it makes."""
+    from tasks.gan.judging import summary
+
+    rows = []
+    for each in snapshots:
+        row = _named(each) | {"chosen": each is winner} | _value(each)
+        row |= {"kid_low": each.kid.low, "kid_high": each.kid.high}
+        if each.refused is not None:
+            row |= {"refused": len(each.refused), **summary(measured[each.place])}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _scores(row: "pd.Series[Any]") -> dict[str, float]:
+    """The numbers of a row of the table, by name."""
+    return {str(name): float(value) for name, value in row.drop([*PLACE, "chosen"]).dropna().items()}
+
+
+def _class(label: str, snapshot: "Snapshot", measured: Measured) -> dict[str, Any]:
+    """What is known of a snapshot's images of a class, and the reason against them under `refused`, or None."""
+    if label not in snapshot.classes:
+        return {"refused": "the generator makes no images of it"}
+    return {"refused": (snapshot.refused or {}).get(label), **measured["classes"][label]}
+
+
+def _named(snapshot: "Snapshot") -> dict[str, Any]:
+    return {name: getattr(snapshot, name) for name in PLACE}
+
+
+def _value(snapshot: "Snapshot") -> dict[str, Any]:
+    return {"kid": snapshot.kid.value, "cas": snapshot.cas}
 
 
 if __name__ == "__main__":

@@ -1,21 +1,42 @@
-"""Synthesize: images of the rare classes, and the balanced manifest of real and synthetic rows."""
+"""Synthesize: filtered images of the rare classes, and the balanced manifest of real and synthetic rows."""
 
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.dataset.images import write_image
-from tasks.dataset.manifest import read_manifest, rows_of, write_manifest
+from tasks.dataset.images import read_images, write_image
+from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of, write_manifest
 from tasks.support.commands import command
 from tasks.support.expectations import Check, check, require
 from tasks.support.files import read_json, replacing, sha256_of, write_json
-from tasks.support.params import Synthesize
+from tasks.support.params import Images, Synthesize
+from tasks.support.plots import Pair, draw_pairs
 from tasks.support.progress import bar, log
 
-LINEAGE = {"generator": "string", "seed": "Int64", "latent_index": "Int64"}
+if TYPE_CHECKING:
+    from tasks.gan.filling import Filling, Made
+    from tasks.gan.filtering import ClassFilter
+    from tasks.gan.sampling import Generator
+
+LINEAGE = {
+    "generator": "string",  # SHA-256 of its weights
+    "run": "string",  # candidate/seed/epoch, its folder in data/generators
+    "seed": "Int64",
+    "latent_index": "Int64",  # in the sequence of latents drawn from the seed and the class
+    "filter_probability": "Float64",
+    "filter_distance": "Float64",  # to the nearest training image of the class; 1 is usual for a real one
+    "nearest_real": "string",  # that image's path
+    "nearest_distance": "Float64",  # from it in pixels, 0 to 255: root of the mean squared difference
+}
+_SHOWN = 6  # accepted and refused images of a class in the picture
+_MOST_CLASSES = 20  # in the picture
 _PROMISE = Check(
     "between",
     "missing",
@@ -25,90 +46,201 @@ _PROMISE = Check(
 )
 
 
-def synthesize(
-    params: Synthesize,
-    split: Path = Path("data/split"),
-    generator: Path = Path("data/generator"),
-    out: Path = Path("data/synthetic"),
-) -> Path:
-    """Folder with <class>/<index>.png, balance.csv and manifest.parquet: all real rows and the synthetic train rows.
+def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) -> Path:
+    """Folder with <class>/<number>.png of the images kept, manifest.parquet with all real rows and theirs, balance.csv,
+    filter.json and, where classes were to be filled, the picture triples.png.
 
-    A synthetic row carries the generator's hash, its class, the seed and its index in the sequence of latents drawn
-    from that seed and class, from which the image can be made again.
+    Of the real images only those of the split train are opened. A synthetic row has its LINEAGE, from which the image
+    can be made again.
 
     Raises:
-        BadInput: the images made are not those promised.
+        BadInput: the images kept are not those promised.
     """
-    real = read_manifest(split)
-    selection = read_json(generator / "selection.json")
-    balance = plan(rows_of(real, "train"), selection["classes"], params)
-    manifest = real.reindex(columns=[*real.columns, *LINEAGE]).astype(LINEAGE)
+    manifest, selection = read_manifest(data / "split"), read_json(data / "generator/selection.json")
+    planned = plan(rows_of(manifest, "train"), selection["classes"], params)
+    wanted = {
+        str(label): int(count) for label, count in zip(planned["label"], planned["synthetic"], strict=True) if count
+    }
+    out = data / "synthetic"
     with replacing(out, keep_refused=True) as folder:
-        made = pd.DataFrame(_make(balance, generator, folder, params.seed), columns=manifest.columns)
-        made["path"] = [(out / name).as_posix() for name in made["path"]]
-        manifest = pd.concat([manifest, made.astype(manifest.dtypes)], ignore_index=True)
+        filled, rows = _fill_all(params, images, manifest, wanted, data / "generator", folder) if wanted else ({}, [])
+        balance = settle(planned, filled)
+        manifest = _with_synthetic(manifest, rows, out)
         trained = rows_of(manifest, "train").groupby("label").size()
         balance["missing"] = balance["promised"] - balance["label"].map(trained)
         balance.to_csv(folder / "balance.csv", index=False)
         write_manifest(folder, manifest)
+        write_json(folder / "filter.json", {label: _summary(filling) for label, filling in filled.items()})
         results = check({"balanced": (balance, [_PROMISE])})
         write_json(folder / "checks.json", results)
         require(results)
-    log.info("  %d images in %d classes", len(made), (balance["synthetic"] > 0).sum())
+    log.info("  %d images in %d classes", len(rows), (balance["synthetic"] > 0).sum())
     for label, reason in balance.loc[balance["abstained"].notna(), ["label", "abstained"]].itertuples(index=False):
         log.info("  no images of class %s: %s", label, reason)
     return out
 
 
-def plan(train: pd.DataFrame, diversity: dict[str, float], params: Synthesize) -> pd.DataFrame:
+def plan(train: pd.DataFrame, selected: Mapping[str, Mapping[str, Any]], params: Synthesize) -> pd.DataFrame:
     """Per class: real train images, promised count, images to make, and the reason where synthesis abstains.
 
     promised = min(largest class, real + max_per_real x real), and just real where it abstains: under `min_images` real
-    images, or where the generator's images of the class vary less than `min_diversity` of what real ones do.
+    images, too few that differ for the filter to have some in each fold, or where the generator was refused for it. A
+    class that needs no images has no reason.
+
+    Args:
+        selected: per class a mapping whose "refused" is None or a sentence.
     """
-    counts = train.groupby("label").size()
+    table = train.groupby("label")["group"].agg(["size", "nunique"])
+    folds, largest = params.filter.folds, int(table["size"].max())
     rows = []
-    for label, real in counts.items():
-        reason = None
-        if diversity[str(label)] < params.min_diversity:
-            reason = f"its generated images vary {diversity[str(label)]:.2f} times as much as real ones, too little"
+    for label, real, differing in table.itertuples():
+        reason = selected[label]["refused"]
+        if differing < folds:
+            reason = f"{differing} real images that differ, fewer than synthesize.filter.folds {folds}"
         if real < params.min_images:
             reason = f"{real} real images, fewer than synthesize.min_images {params.min_images}"
-        wanted = min(int(counts.max()), int(real + params.max_per_real * real))
-        promised = int(real) if reason else wanted
+        wanted = min(largest, int(real + params.max_per_real * real))
+        promised = real if reason else wanted
         rows.append((label, real, promised, promised - real, reason if wanted > real else None))
     return pd.DataFrame(rows, columns=["label", "real", "promised", "synthetic", "abstained"])
 
 
-def _make(balance: pd.DataFrame, generator: Path, folder: Path, seed: int) -> list[dict[str, Any]]:
-    from tasks.gan.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
-    from tasks.gan.sampling import draw_latents, generate
+def settle(planned: pd.DataFrame, filled: "Mapping[str, Filling]") -> pd.DataFrame:
+    """The plan with the images made and the share accepted, and with nothing promised of a class that was given up."""
+    labels = planned["label"]
+    given_up = {label: filling.abstained for label, filling in filled.items() if filling.abstained}
+    synthetic = planned["synthetic"].where(~labels.isin(given_up), 0)
+    return pd.DataFrame(
+        {
+            "label": labels,
+            "real": planned["real"],
+            "promised": planned["real"] + synthetic,
+            "synthetic": synthetic,
+            "made": labels.map({label: filling.made for label, filling in filled.items()}).fillna(0).astype(int),
+            "accepted_share": labels.map({label: filling.accepted_share for label, filling in filled.items()}),
+            "abstained": planned["abstained"].where(~labels.isin(given_up), labels.map(given_up)),
+        }
+    )
 
-    model, settings = load_generator(generator)
-    source = sha256_of(generator / "generator.npz")
+
+def _fill_all(
+    params: Synthesize, images: Images, manifest: pd.DataFrame, wanted: dict[str, int], source: Path, folder: Path
+) -> "tuple[dict[str, Filling], list[dict[str, Any]]]":
+    """What came of each class wanted, and the rows of the images kept, which are in `folder` with a picture of some."""
+    from tasks.gan.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
+    from tasks.gan.filtering import Real, assign_folds, class_filter, train_judges
+
+    classes, train = class_names(manifest), rows_of(manifest, "train")
+    labels, groups = label_indices(train, classes), pd.factorize(train["group"])[0]
+    folds = assign_folds(labels, groups, params.filter.folds, np.random.default_rng(params.seed))
+    pixels = read_images(train["path"], images.size_px, images.channels, images.in_memory_mb)
+    real = Real(pixels, labels, groups, folds)
+    judges = train_judges(params.filter.classifier, real, len(classes), params.seed)
+    generator, origin = load_generator(source), _origin(source, params.seed)
+    filled, rows, blocks = {}, [], {}
+    for label, count in bar(wanted.items(), "synthesize", "class"):
+        kind = classes.index(label)
+        judged_by = class_filter(params.filter, judges, real, kind)
+        paths, shown = train["path"][labels == kind].tolist(), pixels[labels == kind]
+        filled[label], made = _fill_one(params, judged_by, label, count, generator, paths, shown, folder)
+        rows += [row | origin for row in made]
+        blocks[label] = _block(filled[label], shown)
+    _draw(folder / "triples.png", blocks)
+    return filled, rows
+
+
+def _fill_one(
+    params: Synthesize,
+    judged_by: "ClassFilter",
+    label: str,
+    wanted: int,
+    generator: "Generator",
+    paths: list[str],
+    real: NDArray[np.uint8],
+    folder: Path,
+) -> "tuple[Filling, list[dict[str, Any]]]":
+    """What came of one class, and the rows of its images in `folder`: none of either where the class is given up."""
+    from tasks.gan.filling import fill
+    from tasks.gan.sampling import draw_latents
+
     rows: list[dict[str, Any]] = []
-    wanted = balance.loc[balance["synthetic"] > 0, ["label", "synthetic"]]
-    for label, count in bar(list(wanted.itertuples(index=False)), "synthesize", "class"):
-        index = settings["classes"].index(label)
-        latents = draw_latents([seed, index], count, settings["latent"])
-        (folder / label).mkdir()
-        for number, image in enumerate(generate(model, latents, np.full(count, index, np.int32))):
-            path = folder / label / f"{number:06d}.png"
-            write_image(path, image)
-            rows.append(
-                {"path": f"{label}/{path.name}", "label": label, "split": "train", "natural_test": False}
-                | _describe(path, image)
-                | {"generator": source, "seed": seed, "latent_index": number}
-            )
-    return rows
+    (folder / label).mkdir()
+
+    def make(start: int, count: int) -> NDArray[np.uint8]:
+        latents = draw_latents([params.seed, judged_by.kind], start + count, generator.latent)[start:]
+        return generator.generate(latents, np.full(count, generator.classes.index(label), np.int32))
+
+    def keep(made: "Made") -> None:
+        path = folder / label / f"{len(rows):06d}.png"
+        write_image(path, made.image)
+        lineage = {
+            "latent_index": made.latent_index,
+            "filter_probability": made.probability,
+            "filter_distance": made.distance,
+            "nearest_real": paths[made.nearest],
+            "nearest_distance": _difference(made.image, real[made.nearest]),
+        }
+        rows.append({"label": label, "split": "train", "natural_test": False} | _describe(path, made.image) | lineage)
+
+    filling = fill(params.filter, judged_by, wanted, make, keep)
+    if filling.abstained:
+        shutil.rmtree(folder / label)
+        rows.clear()
+    return filling, rows
+
+
+def _origin(source: Path, seed: int) -> dict[str, Any]:
+    selection = read_json(source / "selection.json")
+    run = f"{selection['candidate']}/seed_{selection['seed']}/{selection['epoch']:05d}"
+    return {"generator": sha256_of(source / "generator.npz"), "run": run, "seed": seed}
 
 
 def _describe(path: Path, image: NDArray[np.uint8]) -> dict[str, Any]:
     height, width, channels = image.shape
     size, sha256 = path.stat().st_size, sha256_of(path)
-    of_pixels = {"format": "PNG", "width": width, "height": height, "mode": "L" if channels == 1 else "RGB"}
-    return {"bytes": size, "sha256": sha256, "group": sha256, **of_pixels}
+    of_file = {"path": f"{path.parent.name}/{path.name}", "bytes": size, "sha256": sha256, "group": sha256}
+    return of_file | {"format": "PNG", "width": width, "height": height, "mode": "L" if channels == 1 else "RGB"}
+
+
+def _difference(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    return round(float(np.sqrt(((image.astype(np.float64) - other) ** 2).mean())), 4)
+
+
+def _with_synthetic(manifest: pd.DataFrame, rows: list[dict[str, Any]], out: Path) -> pd.DataFrame:
+    columns = manifest.reindex(columns=[*manifest.columns, *LINEAGE]).astype(LINEAGE)
+    made = pd.DataFrame(rows, columns=columns.columns)
+    made["path"] = [(out / name).as_posix() for name in made["path"]]
+    return pd.concat([columns, made.astype(columns.dtypes)], ignore_index=True)
+
+
+def _summary(filling: "Filling") -> dict[str, Any]:
+    """What filter.json says of a class."""
+    share = {"made": filling.made, "accepted_share": filling.accepted_share, "abstained": filling.abstained}
+    return asdict(filling.bounds) | {"counts": dict(filling.counts)} | share
+
+
+def _block(filling: "Filling", real: NDArray[np.uint8]) -> list[Pair | None]:
+    """Accepted images, a gap, and refused ones of each reason in turn, all beside their nearest real ones."""
+    from tasks.gan.filtering import ACCEPTED, REASONS
+
+    in_turn = zip_longest(*(filling.examples.get(reason, []) for reason in REASONS))
+    refused = [made for several in in_turn for made in several if made][:_SHOWN]
+    refused.sort(key=lambda made: REASONS.index(made.outcome))
+    accepted = filling.examples.get(ACCEPTED, [])[:_SHOWN]
+    columns = [*accepted, *[None] * (_SHOWN + 1 - len(accepted)), *refused]
+    return [Pair(made.image, real[made.nearest], _caption(made)) if made else None for made in columns]
+
+
+def _caption(made: "Made") -> str:
+    return f"{made.outcome}\np {made.probability:.3f}  d {made.distance:.2f}"
+
+
+def _draw(path: Path, blocks: dict[str, list[Pair | None]]) -> None:
+    shown = dict(list(blocks.items())[:_MOST_CLASSES])
+    more = f" (the first {_MOST_CLASSES} of {len(blocks)} classes)" if len(blocks) > _MOST_CLASSES else ""
+    title = f"Generated images and the nearest real ones{more}\np: probability of the class, d: distance, 1 is usual"
+    draw_pairs(path, shown, ("generated", "nearest real"), title)
 
 
 if __name__ == "__main__":
-    command(lambda params: synthesize(params.synthesize))
+    command(lambda params: synthesize(params.synthesize, params.images))

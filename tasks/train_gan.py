@@ -1,101 +1,138 @@
-"""Train a generator: one class-conditional GAN per candidate, on training images alone."""
+"""Train generators: the GANs of one candidate, on training images alone; killed, they go on where they were."""
 
-from collections.abc import Callable
+import re
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tasks.dataset.images import read_images
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.support.commands import command_for_each
 from tasks.support.errors import BadInput
-from tasks.support.files import replacing
-from tasks.support.params import Candidate, Images, TrainGan
-from tasks.support.plots import draw_curves, draw_grid
-from tasks.support.progress import bar, log
-from tasks.support.tracking import child_run
+from tasks.support.files import remove_others, replacing, write_json
+from tasks.support.params import Candidate, Compute, Dcgan, Images, TrainGan
+from tasks.support.plots import draw_grid, draw_history, draw_network
+from tasks.support.progress import log
+from tasks.support.tracking import Run, child_run
 
 if TYPE_CHECKING:
-    import keras
+    from tasks.gan.model import Gan
+    from tasks.gan.parts import Part, Setting
+    from tasks.gan.sampling import Generator
 
-_GRID_COLUMNS = 10
-_PANELS = {
-    "losses": {"generator": "g_loss", "discriminator": "d_loss"},
-    "discriminator accuracy": {"on real": "real_accuracy", "on generated": "fake_accuracy"},
-    "KID against train": {"KID": "kid"},
-    "diversity within classes": {"mean": "diversity_mean", "least": "diversity_least"},
-}
+STATE = Path(".state/train_gan")
+_GRID = {"conditional": (1, 10), "dcgan": (7, 7)}  # rows for each class, and columns
 
 
-def train_gan(params: TrainGan, images: Images, name: str, data: Path = Path("data")) -> Path:
-    """Folder with generator.npz, generator.json, history.csv, history.png, grid.png and grids/ of the candidate `name`.
+def train_gan(params: TrainGan, images: Images, compute: Compute, name: str, data: Path = Path("data")) -> Path:
+    """Folder of the candidate `name`: its snapshots, history and alarms, and pictures of all of it.
 
-    Only images of the split train are opened; KID and diversity here are against those. Grids are made from the same
-    latents each time.
+    Each snapshot is a folder seed_<seed>/<epoch> with generator.npz, generator.json and grid.png, made from the same
+    latents each time. Beside them lie history.csv, history.png, alarms.json and a diagram of each network.
+
+    Only images of the split train are opened; KID and diversity here are against those. A training that was killed goes
+    on from its last snapshot, whose state lies in `.state/train_gan/`.
 
     Raises:
-        BadInput: there is no such candidate.
+        BadInput: there is no such candidate, or no such class.
     """
-    from tasks.gan.checkpoints import save_generator  # deferred: TensorFlow takes seconds to start
-    from tasks.gan.model import Gan
+    from tasks.gan.parts import Setting  # deferred: TensorFlow takes seconds to start
+    from tasks.gan.resuming import key_of
 
     if name not in params.candidates:
         raise BadInput(f"no candidate {name} in params.yaml; expected one of {', '.join(params.candidates)}")
     candidate = params.candidates[name]
     manifest = read_manifest(data / "split")
-    classes, rows = class_names(manifest), rows_of(manifest, "train")
-    pixels, labels = read_images(rows["path"], images.size_px, images.channels), label_indices(rows, classes)
-    gan, score = Gan(pixels, labels, len(classes), candidate), _scorer(pixels, labels, candidate)
-    history = []
-    with replacing(data / "generators" / name) as folder, child_run(name, candidate.model_dump()) as run:
-        (folder / "grids").mkdir()
-        for epoch, values in enumerate(bar(gan.epochs(), f"train_gan {name}", "epoch", total=candidate.epochs), 1):
-            history.append({"epoch": epoch, **values, **score(gan.average)})
-            run.metrics(history[-1], epoch)
-            if epoch % candidate.grid_every == 0:
-                _draw(folder / f"grids/{epoch:05d}.png", gan.average, classes, candidate, f"epoch {epoch}")
-        save_generator(folder, gan.average, classes, candidate.latent, candidate.width, candidate.seed)
-        table = pd.DataFrame(history)
-        table.to_csv(folder / "history.csv", index=False, float_format="%.6g")
-        draw_curves(folder / "history.png", table, "epoch", _PANELS)
-        _draw(folder / "grid.png", gan.average, classes, candidate, f"{name}: generated, by class")
-        run.files(folder)
-    log.info("  %s: KID %.4f, least diversity %.2f", name, table["kid"].iloc[-1], table["diversity_least"].iloc[-1])
+    classes = class_names(manifest)
+    _check_classes(name, candidate, classes)
+    rows = rows_of(manifest, "train").sort_values(["label", "path"])
+    pixels = read_images(rows["path"], images.size_px, images.channels, images.in_memory_mb)
+    setting = Setting(params, candidate, compute, pixels, label_indices(rows, classes), classes)
+    trained_with = [candidate, compute, params.detectors, params.score_images]
+    key = key_of({"settings": str(trained_with), "classes": classes}, pixels, setting.labels)
+    remove_others(STATE / name, {key})
+    with child_run(name, candidate.model_dump()) as run, replacing(data / "generators" / name) as folder:
+        history = _train(setting, STATE / name / key, folder, run)
+        for path in sorted(folder.glob("*.*")):
+            run.file(path)
+    shutil.rmtree(STATE / name)
+    last = history.iloc[-1]
+    log.info("  %s: KID %.4f, least diversity %.2f", name, last["kid"], last["diversity_least"])
     return data / "generators" / name
 
 
-def _scorer(
-    pixels: NDArray[np.uint8], labels: NDArray[np.int32], candidate: Candidate
-) -> Callable[["keras.Model"], dict[str, float]]:
-    """A function from a generator to its scores against train, by one generated image for each real one."""
-    from tasks.gan.sampling import draw_latents, generate
-    from tasks.gan.scores import diversities, kid, random_network
-
-    extract = random_network(pixels.shape[1], pixels.shape[3], candidate.seed)
-    features, latents = extract(pixels), draw_latents([candidate.seed], len(labels), candidate.latent)
-
-    def score(generator: "keras.Model") -> dict[str, float]:
-        made = generate(generator, latents, labels)
-        spread = diversities(made, labels, pixels, labels)
-        return {
-            "kid": kid(features, extract(made)),
-            "diversity_mean": float(spread.mean()),
-            "diversity_least": float(spread.min()),
-        }
-
-    return score
+def _check_classes(name: str, candidate: Candidate, classes: list[str]) -> None:
+    unknown = sorted(set((candidate.classes if isinstance(candidate, Dcgan) else None) or []) - set(classes))
+    if unknown:
+        raise BadInput(
+            f"train_gan.candidates.{name}.classes names {', '.join(unknown)}, which the data does not have: "
+            f"it has {', '.join(classes)}"
+        )
 
 
-def _draw(path: Path, generator: "keras.Model", classes: list[str], candidate: Candidate, title: str) -> None:
-    from tasks.gan.sampling import draw_latents, generate
+def _train(setting: "Setting", state: Path, folder: Path, run: Run) -> pd.DataFrame:
+    """History of all GANs of all seeds, written into `folder` with all else that they leave."""
+    from tasks.gan.diagrams import layers_of
+    from tasks.gan.parts import train_parts
 
-    labels = np.repeat(np.arange(len(classes), dtype=np.int32), _GRID_COLUMNS)
-    made = generate(generator, draw_latents([candidate.seed, 1], len(labels), candidate.latent), labels)
-    draw_grid(path, made.reshape(len(classes), _GRID_COLUMNS, *made.shape[1:]), classes, title)
+    history: list[dict[str, Any]] = []
+    alarms: list[dict[str, Any]] = []
+
+    def tell(record: dict[str, Any]) -> None:
+        history.append(record)
+        prefix = re.sub(r"[^\w. -]", "_", f"seed_{record['seed']}_{record['part']}")
+        values = {f"{prefix}_{key}": value for key, value in record.items() if key not in ("seed", "part", "epoch")}
+        run.metrics(values, record["epoch"])
+
+    def show(part: "Part", gan: "Gan", path: Path) -> None:
+        from tasks.gan.sampling import Generator
+
+        _draw(path, Generator([gan.average], part.classes or [part.name], gan.settings["latent"]), gan.settings["kind"])
+        run.file(path, f"grids/seed_{seed}/{part.folder}")
+
+    for seed in range(setting.candidate.seeds):
+        trained = list(train_parts(setting, seed, state / f"seed_{seed}", tell, show))
+        alarms += [alarm for _, _, raised in trained for alarm in raised]
+        *_, (_, gan, _) = trained
+        makers = [part for part, _, _ in trained if part.classes]
+        _write_snapshots(folder / f"seed_{seed}", state / f"seed_{seed}", makers, gan.settings)
+    table = pd.DataFrame(history)
+    table.to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    write_json(folder / "alarms.json", alarms)
+    draw_history(folder / "history.png", table, alarms)
+    for network in (gan.generator, gan.discriminator):
+        draw_network(folder / f"{network.name}.png", layers_of(network))
+    for alarm in alarms:
+        log.warning("  %s, seed %d, epoch %d: %s", alarm["part"], alarm["seed"], alarm["epoch"], alarm["sentence"])
+    return table
+
+
+def _write_snapshots(folder: Path, state: Path, parts: list["Part"], settings: dict[str, Any]) -> None:
+    """A folder for each epoch of which every GAN left a snapshot; a class's GAN may have been stopped early."""
+    from tasks.gan.checkpoints import load_generator, save_generator
+    from tasks.support.weights import load_weights
+
+    folder.mkdir()
+    kept = [{path.stem for path in (state / part.folder).glob("*.npz") if path.stem.isdigit()} for part in parts]
+    for epoch in sorted(set.intersection(*kept)):
+        (folder / epoch).mkdir()
+        weights = [load_weights(state / part.folder / f"{epoch}.npz")[0] for part in parts]
+        save_generator(folder / epoch, weights, [name for part in parts for name in part.classes], settings)
+        _draw(folder / epoch / "grid.png", load_generator(folder / epoch), settings["kind"])
+
+
+def _draw(path: Path, generator: "Generator", kind: str) -> None:
+    from tasks.gan.sampling import draw_latents
+
+    rows, columns = _GRID[kind]
+    labels = np.repeat(np.arange(len(generator.classes), dtype=np.int32), rows * columns)
+    made = generator.generate(draw_latents([0], len(labels), generator.latent), labels)
+    names = [name if row == 0 else "" for name in generator.classes for row in range(rows)]
+    draw_grid(path, made.reshape(-1, columns, *made.shape[1:]), names, "generated, by class")
 
 
 if __name__ == "__main__":
-    command_for_each(lambda params, name: train_gan(params.train_gan, params.images, name))
+    command_for_each(lambda params, name: train_gan(params.train_gan, params.images, params.compute, name))

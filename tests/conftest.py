@@ -13,7 +13,7 @@ from tasks.support.environment import pin
 from tasks.support.params import Compute
 from tasks.support.quiet import import_tensorflow
 
-pin(Compute(intra_op_threads=1))
+pin(Compute(intra_op_threads=1, xla=False, mixed_precision=False))
 
 with warnings.catch_warnings():  # what importing them warns of is their own
     warnings.simplefilter("ignore")

@@ -6,12 +6,11 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from tasks.gan.checkpoints import save_generator
-from tasks.gan.networks import build_generator
 from tasks.register import register
 from tasks.support.errors import BadInput
 from tasks.support.files import sha256_of, write_json
 from tasks.support.tracking import MODEL
+from tests.gan.candidates import save_untrained
 
 
 @pytest.fixture
@@ -30,8 +29,7 @@ def evaluated(project: Path) -> Path:
 
 
 def _generator(project: Path, seed: int) -> None:
-    model = build_generator(8, 1, 2, latent=4, width=16, seed=seed)
-    save_generator(project / "data/generator", model, ["cat", "dog"], latent=4, width=16, seed=seed)
+    save_untrained(project / "data/generator", ["cat", "dog"], seed)
     write_json(project / "data/generator/selection.json", {"scores": {"kid": 0.25}})
 
 

@@ -1,73 +1,211 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tasks.dataset.images import write_image
 from tasks.dataset.manifest import write_manifest
 from tasks.gan.checkpoints import save_generator
 from tasks.gan.networks import build_generator
-from tasks.select_generator import choose, select_generator
-from tasks.support.files import read_json, sha256_of
-from tasks.support.params import Images, SelectGenerator, load
+from tasks.gan.sampling import Generator, draw_latents
+from tasks.select_generator import select_generator
+from tasks.support.errors import BadInput
+from tasks.support.files import read_json, sha256_of, write_json
+from tasks.support.params import Guards, Images, SelectGenerator, TrainGan, Training, load
+from tasks.support.weights import Weights, get_weights, set_weights
+from tests.gan.candidates import CONDITIONAL, DCGAN
 from tests.pipeline.project import ROOT
 
-PARAMS = SelectGenerator(seed=0, per_image=2, min_diversity=0.5)
+CLASSES = ["cat", "dog", "owl"]
+COUNTS = {"train": (60, 60, 40), "validation": (40, 40, 40), "test": (5, 5, 5)}
+IMAGES = Images(size_px=8, channels=1, in_memory_mb=10)
+PARAMS = SelectGenerator(
+    seed=0,
+    per_image=2,
+    pool_below=0,
+    cas_snapshots=3,
+    cas_seeds=1,
+    classifier=Training(steps=60, batch=16, learning_rate=0.005, width=8),
+    guards=Guards(min_diversity=0.5, min_coverage=0.5, max_kid=0.5, min_c_t=-3.0, min_authenticity=0.2),
+)
+CANDIDATES = {
+    "conditional": CONDITIONAL.model_copy(update={"seeds": 2}),
+    "dcgan": DCGAN.model_copy(update={"classes": ["owl"]}),
+}
+SETTINGS = {"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 2}
+OTHER = {"kind": "dcgan", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "batch_norm": False}
+STOPPED = {"part": "all", "detector": "collapse", "seed": 1, "epoch": 3, "consequence": "stop", "sentence": "It fell."}
+WARNED = STOPPED | {"detector": "d_wins", "epoch": 2, "consequence": "warn", "sentence": "D wins."}
 
 
-def test_the_lowest_kid_among_the_diverse_wins() -> None:
-    scores = {
-        "collapsed": {"kid": 0.001, "diversity_least": 0.1},
-        "good": {"kid": 0.01, "diversity_least": 0.7},
-        "worse": {"kid": 0.02, "diversity_least": 0.9},
-    }
-    chosen, reason = choose(scores, 0.5)
-    assert chosen == "good"
-    assert reason == "Lowest KID, 0.0100, of 2 candidates diverse enough in every class; 1 were not."
+def _train_gan(**candidates) -> TrainGan:
+    return load(ROOT / "params.yaml").train_gan.model_copy(update={"candidates": candidates})
 
 
-def test_where_none_is_diverse_the_lowest_kid_is_kept_and_it_says_so() -> None:
-    chosen, reason = choose({"a": {"kid": 0.2, "diversity_least": 0.1}, "b": {"kid": 0.1, "diversity_least": 0.3}}, 0.5)
-    assert chosen == "b"
-    assert reason.startswith("No candidate is diverse enough in every class (least 0.30, needed 0.5)")
+def _build(settings: dict, classes: int) -> Weights:
+    return get_weights(build_generator(settings, classes, dropout=0.0, seed=0, policy="float32"))
 
 
-@pytest.fixture
-def candidates(project: Path) -> Path:
-    """Noise images of two classes with no test file on disk, and two generators: one collapsed, one that varies."""
+def _truth() -> Weights:
+    """Weights of a generator whose images the tests take for the real ones: no other can be better."""
+    weights = _build(SETTINGS, len(CLASSES))
+    for name in weights:
+        if name.endswith("embeddings"):
+            weights[name] *= 5  # classes differ
+        if name == "g_pixels/kernel":
+            weights[name] *= 0.3  # and not all is black or white
+    return weights
+
+
+def _worse(weights: Weights, share: float) -> Weights:
+    """Weights whose kernels have noise, as a share of what they are."""
     rng = np.random.default_rng(0)
-    rows = []
-    for label in ("cat", "dog"):
-        (project / "data/raw" / label).mkdir(parents=True)
-        for split, count in (("train", 12), ("validation", 8), ("test", 5)):
-            for number in range(count):
-                path = Path("data/raw", label, f"{split}-{number}.png")
-                if split != "test":
-                    write_image(path, rng.integers(0, 256, (8, 8, 1), np.uint8))
-                rows.append({"path": path.as_posix(), "label": label, "split": split})
-    (project / "data/split").mkdir()
-    write_manifest(project / "data/split", pd.DataFrame(rows))
-    for name, scale in (("non_saturating", 0.0), ("relativistic", 30.0)):
-        model = build_generator(8, 1, 2, latent=4, width=16, seed=0)
-        dense = model.get_layer("g_dense")
-        dense.kernel.assign(dense.kernel * scale)
-        folder = project / "data/generators" / name
-        folder.mkdir(parents=True)
-        save_generator(folder, model, ["cat", "dog"], latent=4, width=16, seed=0)
-        (folder / "grid.png").touch()
-    (project / "data/generators/no_longer_named").mkdir()
-    return project
+    return {
+        name: (array * (1 + share * name.endswith("kernel") * rng.normal(size=array.shape))).astype(np.float32)
+        for name, array in weights.items()
+    }
 
 
-def test_a_collapsed_generator_is_refused_and_test_images_stay_closed(candidates: Path) -> None:
-    train_gan = load(ROOT / "params.yaml").train_gan
-    select_generator(PARAMS, train_gan, Images(size_px=8, channels=1))
-    selection = read_json(candidates / "data/generator/selection.json")
-    assert selection["candidates"]["non_saturating"]["diversity_least"] == pytest.approx(0, abs=1e-3)
-    assert selection["candidate"] == "relativistic"
-    assert set(selection["classes"]) == {"cat", "dog"}
-    assert sha256_of(candidates / "data/generator/generator.npz") == sha256_of(
-        candidates / "data/generators/relativistic/generator.npz"
+def _snapshot(folder: Path, weights: Weights, classes: list[str], settings: dict) -> None:
+    folder.mkdir(parents=True)
+    save_generator(folder, [weights], classes, settings)
+    Image.new("L", (4, 4)).save(folder / "grid.png")
+
+
+def _write_data(data: Path, weights: Weights) -> None:
+    """Images of the splits, which the generator with these weights made; those of test have no files."""
+    network = build_generator(SETTINGS, len(CLASSES), dropout=0.0, seed=0, policy="float32")
+    set_weights(network, weights)
+    real, rows = Generator([network], CLASSES, SETTINGS["latent"]), []
+    for number, (split, counts) in enumerate(COUNTS.items()):
+        labels = np.repeat(np.arange(3, dtype=np.int32), counts)
+        made = real.generate(draw_latents([9, number], len(labels), SETTINGS["latent"]), labels)
+        for index, (image, label) in enumerate(zip(made, labels, strict=True)):
+            path = data / "raw" / CLASSES[label] / f"{split}-{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if split != "test":
+                write_image(path, image)
+            rows.append({"path": path.as_posix(), "label": CLASSES[label], "split": split})
+    (data / "split").mkdir()
+    write_manifest(data / "split", pd.DataFrame(rows))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that is best at epoch 20, worse at 30 and collapsed at 40; one that was stopped; and a poor dcgan."""
+    data = tmp_path_factory.mktemp("selected")
+    truth = _truth()
+    _write_data(data, truth)
+    collapsed = {name: array * (name != "g_dense/kernel") for name, array in truth.items()}
+    for epoch, weights in {10: _worse(truth, 2), 20: truth, 30: _worse(truth, 0.3), 40: collapsed}.items():
+        _snapshot(data / f"generators/conditional/seed_0/{epoch:05d}", weights, CLASSES, SETTINGS)
+    (data / "generators/conditional/seed_1").mkdir()
+    write_json(data / "generators/conditional/alarms.json", [WARNED, STOPPED])
+    _snapshot(data / "generators/dcgan/seed_0/00008", _build(OTHER, 1), ["owl"], OTHER)
+    write_json(data / "generators/dcgan/alarms.json", [])
+    (data / "generators/no_longer_named").mkdir()
+    select_generator(PARAMS, _train_gan(**CANDIDATES), IMAGES, data)
+    return data
+
+
+@pytest.fixture(scope="module")
+def selection(data: Path) -> dict:
+    return read_json(data / "generator/selection.json")
+
+
+def test_a_late_degradation_makes_it_choose_the_earlier_snapshot(data: Path, selection: dict) -> None:
+    assert (selection["candidate"], selection["seed"], selection["epoch"]) == ("conditional", 0, 20)
+    assert selection["reason"].startswith(
+        "conditional seed 0 epoch 20 has the highest CAS of 2 snapshots that no guard refuses in any class: CAS 0."
     )
-    assert not (candidates / "data/generators/no_longer_named").exists()
+    for name in ("generator.npz", "generator.json", "grid.png"):
+        chosen = data / "generators/conditional/seed_0/00020" / name
+        assert (data / "generator" / name).read_bytes() == chosen.read_bytes()
+    assert not (data / "generators/no_longer_named").exists()
+
+
+def test_every_loser_has_its_reason(selection: dict) -> None:
+    losers = {(each["candidate"], each["seed"], each["epoch"]): each for each in selection["losers"]}
+    assert list(losers) == [
+        ("conditional", 0, 10),
+        ("conditional", 0, 30),
+        ("conditional", 0, 40),
+        ("dcgan", 0, 8),
+        ("conditional", 1, None),
+    ]
+    garbage, later, collapsed, poor, stopped = losers.values()
+    assert garbage["reason"] == f"KID {garbage['kid']:.4f} is not among the 3 lowest of its training"
+    assert garbage["cas"] is None
+    assert later["kid"] > selection["scores"]["kid"]
+    assert later["cas"] < selection["scores"]["cas"] - 0.04
+    assert later["reason"] == (
+        f"CAS {later['cas']:.4f} below {selection['scores']['cas']:.4f} of conditional seed 0 epoch 20"
+    )
+    assert collapsed["reason"].count("collapsed: 0.00 (evaluator)") == 3
+    assert poor["reason"].startswith("in class owl ")
+    assert stopped["reason"] == "stopped before its first snapshot: It fell. (all, epoch 3)"
+
+
+def test_scores_are_recorded_by_class_and_for_every_snapshot(data: Path, selection: dict) -> None:
+    assert set(selection["classes"]) == set(CLASSES)
+    for scores in selection["classes"].values():
+        assert scores["refused"] is None
+        assert scores["diversity"]["evaluator"] == pytest.approx(1, abs=0.2)
+    flat = selection["scores"]
+    assert {"kid", "kid_low", "kid_high", "cas", "diversity_least", "coverage_mean"} <= set(flat)
+    assert flat["kid_low"] < 0 < flat["kid_high"]  # the truth itself
+    assert flat["refused"] == 0
+    table = pd.read_csv(data / "generator/scores.csv")
+    assert table["epoch"].tolist() == [10, 20, 30, 40, 8]
+    assert table.loc[table["chosen"], "epoch"].tolist() == [20]
+    assert table["kid"].idxmin() == 1
+    assert table["cas"].isna().tolist() == [True, False, False, False, False]
+    assert table["refused"].tolist()[1:] == [0, 0, 3, 1]
+    assert selection["cas_classes"] == ["owl"]  # the one that both candidates make
+    assert (selection["resizer"], selection["pixels"], selection["pooled"]) == ("LANCZOS", [0, 255], [])
+
+
+@pytest.fixture(scope="module")
+def only_refused(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same images, with the poor generator alone."""
+    only = tmp_path_factory.mktemp("refused")
+    for name in ("split", "generators/dcgan"):
+        shutil.copytree(data / name, only / name)
+    select_generator(PARAMS, _train_gan(dcgan=CANDIDATES["dcgan"]), IMAGES, only)
+    return only
+
+
+def test_a_second_run_writes_equal_bytes(only_refused: Path) -> None:
+    first = sha256_of(only_refused / "generator")
+    shutil.rmtree(only_refused / "generator")
+    select_generator(PARAMS, _train_gan(dcgan=CANDIDATES["dcgan"]), IMAGES, only_refused)
+    assert sha256_of(only_refused / "generator") == first
+
+
+def test_where_all_are_refused_the_best_is_kept_and_what_it_cannot_make_is_said(only_refused: Path) -> None:
+    selection = read_json(only_refused / "generator/selection.json")
+    assert selection["reason"].startswith(
+        "dcgan seed 0 epoch 8 is the only snapshot refused in the fewest classes, 1, as none passes every guard: CAS 0."
+    )
+    refused = {label: scores["refused"] for label, scores in selection["classes"].items()}
+    assert refused["cat"] == refused["dog"] == "the generator makes no images of it"
+    assert refused["owl"] in selection["reason"]
+    assert selection["losers"] == []
+
+
+def test_without_any_snapshot_it_stops_and_says_what_stopped_them(tmp_path: Path) -> None:
+    for name, alarms in (("conditional", [STOPPED, STOPPED | {"seed": 0}]), ("dcgan", [WARNED, STOPPED | {"seed": 0}])):
+        for seed in range(2):
+            (tmp_path / f"generators/{name}/seed_{seed}").mkdir(parents=True)
+        write_json(tmp_path / f"generators/{name}/alarms.json", alarms)
+    with pytest.raises(BadInput) as stop:
+        select_generator(PARAMS, _train_gan(**CANDIDATES), IMAGES, tmp_path)
+    stopped = "stopped before its first snapshot: It fell. (all, epoch 3)"
+    assert str(stop.value) == (
+        f"no training left a snapshot (conditional seed 0: {stopped}; conditional seed 1: {stopped}; "
+        f"dcgan seed 0: {stopped}): change train_gan.candidates or train_gan.detectors"
+    )
+    assert not (tmp_path / "generator").exists()

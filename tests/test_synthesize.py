@@ -6,105 +6,241 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tasks.dataset.images import read_images, write_image
 from tasks.dataset.manifest import read_manifest, write_manifest
 from tasks.gan.checkpoints import load_generator, save_generator
 from tasks.gan.networks import build_generator
-from tasks.gan.sampling import draw_latents, generate
+from tasks.gan.sampling import Generator, draw_latents
+from tasks.support import environment
 from tasks.support.files import read_json, sha256_of, write_json
-from tasks.support.params import Synthesize
-from tasks.synthesize import plan, synthesize
+from tasks.support.params import Filter, Images, Synthesize, Training
+from tasks.support.weights import get_weights
+from tasks.synthesize import LINEAGE, plan, synthesize
 
-PARAMS = Synthesize(seed=3, min_images=5, min_diversity=0.5, max_per_real=2)
-COUNTS = {"bird": 30, "cat": 8, "dog": 20, "emu": 4}
+COUNTS = {"bird": 60, "cat": 24, "dog": 50, "emu": 4, "fox": 30, "gnu": 20}
+MADE = ["gnu", "dog", "cat"]  # classes in the generator's own order; of cats and dogs it makes the real images, too
+IMAGES = Images(size_px=8, channels=1, in_memory_mb=100)
+FILTER = Filter(
+    folds=3,
+    min_probability_quantile=0.1,
+    min_distance_quantile=0.05,
+    max_distance_quantile=0.95,
+    min_acceptance=0.2,
+    max_generated=10.0,
+    classifier=Training(steps=60, batch=16, learning_rate=0.005, width=8),
+)
+PARAMS = Synthesize(seed=3, min_images=5, max_per_real=1.0, filter=FILTER)
+GENERATOR = {"kind": "dcgan", "size_px": 8, "channels": 1, "latent": 8, "width": 16, "batch_norm": False}
+SELECTION: dict[str, Any] = {
+    "candidate": "dcgan",
+    "seed": 1,
+    "epoch": 30,
+    "classes": {label: {"refused": None} for label in COUNTS} | {"fox": {"refused": "the generator makes none of it"}},
+}
 
 
 def _rows(counts: dict[str, int]) -> pd.DataFrame:
     rows = [
-        {"path": f"data/raw/{label}/{split}-{number}.png", "label": label, "split": split, "natural_test": False}
+        {"path": f"data/raw/{label}/{split}-{number:02d}.png", "label": label, "split": split, "natural_test": False}
         for label, count in counts.items()
         for split, share in (("train", count), ("validation", 3), ("test", 5), ("withheld", 2))
         for number in range(share)
     ]
-    return pd.DataFrame(rows).assign(sha256="0", defect=None)
+    return pd.DataFrame(rows).assign(sha256="0", group=[f"{number:03d}" for number in range(len(rows))], defect=None)
 
 
-@pytest.fixture
-def selected(project: Path) -> Path:
-    """A split without a single image file, and an untrained generator: synthesis opens no image."""
-    for name in ("split", "generator"):
-        (project / "data" / name).mkdir()
-    write_manifest(project / "data/split", _rows(COUNTS))
-    model = build_generator(8, 1, len(COUNTS), latent=4, width=16, seed=0)
-    save_generator(project / "data/generator", model, list(COUNTS), latent=4, width=16, seed=0)
-    write_json(project / "data/generator/selection.json", {"classes": dict.fromkeys(COUNTS, 0.8)})
-    return project
+def _generator() -> Generator:
+    networks = [build_generator(GENERATOR, 3, dropout=0.0, seed=seed, policy="float32") for seed in range(len(MADE))]
+    for network in networks:  # not trained: it has to show something nevertheless
+        for name in ("g_dense", "g_up_0", "g_up_1", "g_up_2", "g_pixels"):
+            kernel = network.get_layer(name).kernel
+            kernel.assign(kernel * 2)
+    return Generator(networks, MADE, 8)
 
 
-def _plan(diversity: float = 0.8, **changed: Any) -> dict[str, dict[str, Any]]:
+def _lay_out(root: Path) -> Path:
+    """A split whose only image files are those of train, and a generator: its gnus are unlike the real ones."""
+    for name in ("split", "generator", *(f"raw/{label}" for label in COUNTS)):
+        (root / "data" / name).mkdir(parents=True)
+    rows, generator = _rows(COUNTS), _generator()
+    write_manifest(root / "data/split", rows)
+    save_generator(root / "data/generator", [get_weights(network) for network in generator._networks], MADE, GENERATOR)
+    write_json(root / "data/generator/selection.json", SELECTION)
+    rng = np.random.default_rng(0)
+    for label, count in COUNTS.items():
+        real = rng.integers(0, 256, (count, 8, 8, 1), np.uint8) >> (1 + list(COUNTS).index(label))
+        if label in ("cat", "dog"):
+            latents = draw_latents([100], count, generator.latent)
+            real = generator.generate(latents, np.full(count, MADE.index(label), np.int32))
+        paths = rows.query("label == @label and split == 'train'")["path"]
+        for path, image in zip(paths, real, strict=True):
+            write_image(root / path, image)
+    return root
+
+
+def _synthesize(root: Path, params: Synthesize) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr(environment, "ROOT", root)
+        return root / synthesize(params, IMAGES)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _lay_out(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def done(root: Path) -> Path:
+    return _synthesize(root, PARAMS)
+
+
+def _made(done: Path) -> pd.DataFrame:
+    return read_manifest(done).dropna(subset="generator").reset_index(drop=True)
+
+
+def _balance(done: Path) -> dict[str, dict[str, Any]]:
+    return {row["label"]: row for row in pd.read_csv(done / "balance.csv").to_dict("records")}
+
+
+def _plan(params: Synthesize = PARAMS, **changed: Any) -> dict[str, dict[str, Any]]:
     rows = _rows(COUNTS)
-    table = plan(rows[rows["split"] == "train"], dict.fromkeys(COUNTS, diversity), PARAMS.model_copy(update=changed))
+    table = plan(rows[rows["split"] == "train"], SELECTION["classes"], params.model_copy(update=changed))
     return {row["label"]: row for row in table.to_dict("records")}
 
 
-def test_promises_the_least_of_the_largest_class_and_the_share_of_real_ones() -> None:
+def test_plans_the_least_of_the_largest_class_and_the_share_of_real_ones() -> None:
     planned = _plan()
-    assert {label: row["promised"] for label, row in planned.items()} == {"bird": 30, "cat": 24, "dog": 30, "emu": 4}
-    assert {label: row["synthetic"] for label, row in planned.items()} == {"bird": 0, "cat": 16, "dog": 10, "emu": 0}
-    assert _plan(max_per_real=0.5)["cat"]["promised"] == 12
-
-
-def test_abstains_with_a_reason() -> None:
-    assert _plan()["emu"]["abstained"] == "4 real images, fewer than synthesize.min_images 5"
-    collapsed = _plan(diversity=0.2)
-    assert {row["synthetic"] for row in collapsed.values()} == {0}
-    assert "vary 0.20 times as much as real ones" in collapsed["cat"]["abstained"]
-    assert pd.isna(collapsed["bird"]["abstained"])  # the largest class needs nothing
-
-
-def test_makes_what_it_promised_and_lists_real_and_synthetic_rows(selected: Path) -> None:
-    synthesize(PARAMS)
-    folder = selected / "data/synthetic"
-    assert {path.name: len(list(path.iterdir())) for path in folder.iterdir() if path.is_dir()} == {
-        "cat": 16,
-        "dog": 10,
-    }
-    manifest = read_manifest(folder)
-    made = manifest[manifest["generator"].notna()]
-    assert len(manifest) == len(_rows(COUNTS)) + 26
-    assert set(made["split"]) == {"train"}
-    assert manifest[manifest["split"] == "train"].groupby("label").size().to_dict() == {
-        "bird": 30,
-        "cat": 24,
-        "dog": 30,
+    assert {label: row["promised"] for label, row in planned.items()} == {
+        "bird": 60,
+        "cat": 48,
+        "dog": 60,
         "emu": 4,
+        "fox": 30,
+        "gnu": 40,
     }
+    assert {label: row["synthetic"] for label, row in planned.items() if row["synthetic"]} == {
+        "cat": 24,
+        "dog": 10,
+        "gnu": 20,
+    }
+    assert _plan(max_per_real=0.5)["cat"]["promised"] == 36
+
+
+def test_plans_nothing_where_there_is_a_reason_and_tells_that_from_nothing_needed() -> None:
+    planned = _plan()
+    assert planned["emu"]["abstained"] == "4 real images, fewer than synthesize.min_images 5"
+    assert planned["fox"]["abstained"] == "the generator makes none of it"
+    assert pd.isna(planned["bird"]["abstained"])  # the largest class
+    assert planned["bird"]["synthetic"] == 0
+    folds = PARAMS.model_copy(update={"min_images": 2, "filter": FILTER.model_copy(update={"folds": 5})})
+    assert _plan(folds)["emu"]["abstained"] == "4 real images that differ, fewer than synthesize.filter.folds 5"
+
+
+def test_look_alikes_count_once_for_the_folds() -> None:
+    rows = _rows({"bird": 60, "cat": 20})
+    rows.loc[rows["label"] == "cat", "group"] = "one"
+    table = plan(rows[rows["split"] == "train"], SELECTION["classes"], PARAMS)
+    assert table["abstained"].tolist()[1] == "1 real images that differ, fewer than synthesize.filter.folds 3"
+
+
+def test_keeps_what_it_promised_and_lists_real_and_synthetic_rows(done: Path) -> None:
+    assert {path.name: len(list(path.iterdir())) for path in done.iterdir() if path.is_dir()} == {"cat": 24, "dog": 10}
+    manifest, made = read_manifest(done), _made(done)
+    assert len(manifest) == len(_rows(COUNTS)) + 34
+    assert set(made["split"]) == {"train"}
+    assert manifest[manifest["split"] == "train"].groupby("label").size().to_dict() == COUNTS | {"cat": 48, "dog": 60}
     assert not made["natural_test"].any()
-    (promise,) = read_json(folder / "checks.json")
+    assert made["path"].tolist()[:2] == ["data/synthetic/cat/000000.png", "data/synthetic/cat/000001.png"]
+    assert made["sha256"].tolist() == [sha256_of(done.parents[1] / path) for path in made["path"]]
+    (promise,) = read_json(done / "checks.json")
     assert (promise["passed"], promise["observed"]) == (True, 0)
 
 
-def test_lineage_is_enough_to_make_an_image_again(selected: Path) -> None:
-    synthesize(PARAMS)
-    made = read_manifest(selected / "data/synthetic").dropna(subset="generator")
-    row = made[made["label"] == "dog"].iloc[7]
-    assert row["generator"] == sha256_of(selected / "data/generator/generator.npz")
-    model, settings = load_generator(selected / "data/generator")
-    index = settings["classes"].index(row["label"])
-    latents = draw_latents([row["seed"], index], row["latent_index"] + 1, settings["latent"])[-1:]
-    again = generate(model, latents, np.array([index], np.int32))[0, ..., 0]
-    with Image.open(selected / row["path"]) as image:
-        assert np.abs(np.asarray(image).astype(int) - again).max() <= 1
+def test_the_balance_says_how_many_were_made_and_accepted_and_why_none_are_kept(done: Path) -> None:
+    balance = _balance(done)
+    assert list(balance["cat"]) == [
+        "label",
+        "real",
+        "promised",
+        "synthetic",
+        "made",
+        "accepted_share",
+        "abstained",
+        "missing",
+    ]
+    assert {label: row["synthetic"] for label, row in balance.items() if row["synthetic"]} == {"cat": 24, "dog": 10}
+    assert balance["cat"]["made"] == 240  # ten for each one wanted, in one round
+    assert balance["dog"]["made"] == 100
+    for label in ("cat", "dog"):  # the real ones come from the same generator, and are few
+        assert balance[label]["accepted_share"] == pytest.approx(0.81, abs=0.1)
+        assert pd.isna(balance[label]["abstained"])
+    assert balance["bird"]["made"] == 0
+    assert pd.isna(balance["bird"]["accepted_share"])
 
 
-def test_nothing_to_synthesise_is_no_error(selected: Path) -> None:
-    synthesize(PARAMS.model_copy(update={"min_images": 1000}))
-    manifest = read_manifest(selected / "data/synthetic")
-    assert len(manifest) == len(_rows(COUNTS))
-    assert manifest["generator"].isna().all()
+def test_a_class_whose_images_are_refused_is_left_with_its_real_ones(done: Path) -> None:
+    gnu = _balance(done)["gnu"]
+    assert (gnu["real"], gnu["promised"], gnu["synthetic"], gnu["made"], gnu["accepted_share"]) == (20, 20, 0, 200, 0)
+    assert gnu["abstained"].startswith("0 of 200 generated images were accepted (refused: ")
+    assert gnu["abstained"].endswith("), a smaller share than synthesize.filter.min_acceptance 0.2")
+    assert not (done / "gnu").exists()
+    judged = read_json(done / "filter.json")
+    assert set(judged) == {"cat", "dog", "gnu"}
+    assert judged["gnu"]["counts"].get("unlikely", 0) + judged["gnu"]["counts"].get("outlier", 0) == 200
+    assert sum(judged["cat"]["counts"].values()) == judged["cat"]["made"] == 240
 
 
-def test_equal_input_gives_equal_bytes(selected: Path) -> None:
-    synthesize(PARAMS)
-    before = sha256_of(selected / "data/synthetic")
-    synthesize(PARAMS)
-    assert sha256_of(selected / "data/synthetic") == before
+def test_lineage_says_how_an_image_passed_and_what_it_is_like(done: Path, root: Path) -> None:
+    made, judged = _made(done), read_json(done / "filter.json")
+    assert set(made["run"]) == {"dcgan/seed_1/00030"}
+    assert set(made["generator"]) == {sha256_of(root / "data/generator/generator.npz")}
+    assert made[list(LINEAGE)].notna().all(axis=None)
+    for label, rows in made.groupby("label"):
+        assert (rows["filter_probability"] >= judged[label]["min_probability"]).all()
+        assert (rows["filter_distance"] > judged[label]["min_distance"]).all()
+        assert (rows["filter_distance"] <= judged[label]["max_distance"]).all()
+        assert rows["nearest_real"].str.startswith(f"data/raw/{label}/train-").all()
+        assert rows["latent_index"].is_monotonic_increasing
+    images, like = (read_images([root / path for path in made[name]], 8, 1) for name in ("path", "nearest_real"))
+    differences = np.sqrt(((images.astype(float) - like) ** 2).mean(axis=(1, 2, 3)))
+    np.testing.assert_allclose(made["nearest_distance"].astype(float), differences, atol=1e-4)
+
+
+def test_lineage_is_enough_to_make_an_image_again(done: Path, root: Path) -> None:
+    row = _made(done).query("label == 'dog'").iloc[7]
+    generator = load_generator(root / "data/generator")
+    label = sorted(COUNTS).index(row["label"])
+    latents = draw_latents([row["seed"], label], row["latent_index"] + 1, generator.latent)[-1:]
+    again = generator.generate(latents, np.array([generator.classes.index(row["label"])], np.int32))
+    assert np.abs(read_images([root / row["path"]], 8, 1).astype(int) - again).max() <= 1
+
+
+def test_the_picture_shows_every_class_that_was_judged(done: Path) -> None:
+    with Image.open(done / "triples.png") as picture:
+        width, height = picture.size
+    assert width > 800
+    assert height > 3 * 150
+
+
+def test_equal_input_gives_equal_bytes(done: Path, root: Path) -> None:
+    before = sha256_of(done)
+    assert sha256_of(_synthesize(root, PARAMS)) == before
+
+
+def test_nothing_to_synthesise_opens_no_image(tmp_path: Path) -> None:
+    for name in ("split", "generator"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    write_manifest(tmp_path / "data/split", _rows(COUNTS))
+    write_json(tmp_path / "data/generator/selection.json", SELECTION)
+    out = _synthesize(tmp_path, PARAMS.model_copy(update={"min_images": 1000}))
+    assert sorted(path.name for path in out.iterdir()) == [
+        "balance.csv",
+        "checks.json",
+        "filter.json",
+        "manifest.parquet",
+    ]
+    assert len(read_manifest(out)) == len(_rows(COUNTS))
+    assert read_manifest(out)["generator"].isna().all()
+    assert read_json(out / "filter.json") == {}
+    assert {row["made"] for row in _balance(out).values()} == {0}

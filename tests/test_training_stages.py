@@ -8,21 +8,26 @@ import pytest
 
 from tasks.dataset.images import write_image
 from tasks.dataset.manifest import write_manifest
+from tasks.gan.checkpoints import load_generator
+from tasks.gan.sampling import draw_latents
 from tasks.support.errors import BadInput
-from tasks.support.files import sha256_of
-from tasks.support.params import Images, Params, load
+from tasks.support.files import read_json, sha256_of
+from tasks.support.params import Detector, Images, Params, load
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tests.pipeline.project import ROOT
 
-IMAGES = Images(size_px=8, channels=1)
+IMAGES = Images(size_px=8, channels=1, in_memory_mb=100)
+SNAPSHOT = ("generator.json", "generator.npz", "grid.png")
 
 
 @pytest.fixture
 def params() -> Params:
     params = load(ROOT / "params.yaml")
-    tiny = {"width": 16, "batch": 8, "epochs": 2, "steps_per_epoch": 2, "grid_every": 1}
-    candidates = {"one": params.train_gan.candidates["non_saturating"].model_copy(update=tiny)}
+    tiny = {"width": 16, "batch": 8, "epochs": 2, "steps_per_epoch": 2, "snapshot_every": 1}
+    one, two = (params.train_gan.candidates[kind].model_copy(update=tiny) for kind in ("conditional", "dcgan"))
+    two = two.model_copy(update={"classes": ["dog"], "warm_start_epochs": 1, "seeds": 2})
+    candidates = {"one": one, "two": two}
     object.__setattr__(params, "train_gan", params.train_gan.model_copy(update={"candidates": candidates}))
     object.__setattr__(
         params, "train", params.train.model_copy(update={"seeds": 2, "steps": 5, "record_every": 2, "width": 4})
@@ -57,28 +62,57 @@ def _draw(project: Path, *splits: str) -> None:
 
 def test_train_gan_needs_train_images_alone(split: Path, params: Params) -> None:
     _draw(split, "train")
-    train_gan(params.train_gan, IMAGES, "one")
+    train_gan(params.train_gan, IMAGES, params.compute, "one")
     folder = split / "data/generators/one"
-    assert {path.name for path in folder.iterdir()} == {
-        "generator.json",
-        "generator.npz",
-        "grid.png",
-        "grids",
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == {
+        "alarms.json",
+        "discriminator.png",
+        "generator.png",
         "history.csv",
         "history.png",
+        *(f"seed_0/0000{epoch}/{name}" for epoch in (1, 2) for name in SNAPSHOT),
     }
-    assert [path.name for path in sorted((folder / "grids").iterdir())] == ["00001.png", "00002.png"]
     history = pd.read_csv(folder / "history.csv")
     assert list(history["epoch"]) == [1, 2]
     assert history["real_accuracy"].between(0, 1).all()
     assert (history["diversity_least"] <= history["diversity_mean"]).all()
+    assert load_generator(folder / "seed_0/00001").classes == ["cat", "dog"]
+    assert not any((split / ".state/train_gan").iterdir())
 
 
-def test_train_gan_gives_the_same_bytes_again(split: Path, params: Params) -> None:
+def test_a_dcgan_is_trained_for_its_classes_alone_from_a_start_on_all(split: Path, params: Params) -> None:
     _draw(split, "train")
-    train_gan(params.train_gan, IMAGES, "one")
+    train_gan(params.train_gan, IMAGES, params.compute, "two")
+    folder = split / "data/generators/two"
+    history = pd.read_csv(folder / "history.csv")
+    rows = history[["seed", "part", "epoch"]].apply(tuple, axis=1).tolist()
+    assert rows == [(seed, *row) for seed in (0, 1) for row in (("warm start", 1), ("dog", 1), ("dog", 2))]
+    first, second = (load_generator(folder / f"seed_{seed}/00002") for seed in (0, 1))
+    assert first.classes == ["dog"]
+    latents, labels = draw_latents([0], 4, first.latent), np.zeros(4, np.int32)
+    assert (first.generate(latents, labels) != second.generate(latents, labels)).any()
+
+
+def test_an_alarm_stops_a_training_which_keeps_its_snapshots(split: Path, params: Params) -> None:
+    _draw(split, "train")
+    noisy = {"gradient_norm": Detector(threshold=0.0, windows=2, consequence="stop")}
+    detectors = params.train_gan.detectors.model_copy(update=noisy)
+    candidate = params.train_gan.candidates["one"].model_copy(update={"epochs": 5})
+    changed = params.train_gan.model_copy(update={"detectors": detectors, "candidates": {"one": candidate}})
+    train_gan(changed, IMAGES, params.compute, "one")
+    folder = split / "data/generators/one"
+    assert [path.name for path in (folder / "seed_0").iterdir()] == ["00001"]
+    (alarm,) = [each for each in read_json(folder / "alarms.json") if each["consequence"] == "stop"]
+    assert (alarm["detector"], alarm["epoch"], alarm["seed"], alarm["part"]) == ("gradient_norm", 2, 0, "all")
+    assert list(pd.read_csv(folder / "history.csv")["epoch"]) == [1, 2]
+
+
+def test_train_gan_gives_the_same_bytes_again_from_memory_or_disk(split: Path, params: Params) -> None:
+    _draw(split, "train")
+    train_gan(params.train_gan, IMAGES, params.compute, "one")
     before = sha256_of(split / "data/generators/one")
-    train_gan(params.train_gan, IMAGES, "one")
+    on_disk = IMAGES.model_copy(update={"in_memory_mb": 0.0})
+    train_gan(params.train_gan, on_disk, params.compute, "one")
     assert sha256_of(split / "data/generators/one") == before
 
 
@@ -100,7 +134,11 @@ def test_only_the_oracle_opens_withheld_images_and_no_arm_opens_test(
 
 @pytest.mark.usefixtures("split")
 def test_unknown_names_are_answered_with_the_known_ones(params: Params) -> None:
-    with pytest.raises(BadInput, match=r"no candidate two in params\.yaml; expected one of one"):
-        train_gan(params.train_gan, IMAGES, "two")
+    with pytest.raises(BadInput, match=r"no candidate three in params\.yaml; expected one of one, two"):
+        train_gan(params.train_gan, IMAGES, params.compute, "three")
+    two = params.train_gan.candidates["two"].model_copy(update={"classes": ["bat", "dog"]})
+    wrong = params.train_gan.model_copy(update={"candidates": {"two": two}})
+    with pytest.raises(BadInput, match=r"candidates\.two\.classes names bat, which the data does not have: it has cat"):
+        train_gan(wrong, IMAGES, params.compute, "two")
     with pytest.raises(BadInput, match=r"no arm none in params\.yaml; expected one of imbalanced, full"):
         train(params.train, IMAGES, "none")

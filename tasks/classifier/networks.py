@@ -1,24 +1,26 @@
 """The classifier's network, with initial weights that depend on one seed and on nothing else."""
 
-import math
 import zlib
 
 import keras
+
+from tasks.dataset.resolution import halvings
 
 
 def build_classifier(size_px: int, channels: int, classes: int, width: int, seed: int) -> keras.Model:
     """Model from images float32 (n, size_px, size_px, channels) in [-1, 1] to logits float32 (n, classes).
 
-    VGG-like (Simonyan & Zisserman 2015): blocks of two 3x3 convolutions with max pooling between them down to 4x4
-    pixels, then one dense layer. `width` counts the filters of the first block; later ones have 2, 4, 4, ... times as
-    many. Neither dropout nor batch statistics: a step depends on its batch and its weights alone.
+    VGG-like (Simonyan & Zisserman 2015): blocks of two 3x3 convolutions with max pooling between them while the side is
+    even and its half has at least 4 pixels, then one dense layer. `width` counts the filters of the first block; later
+    ones have 2, 4, 4, ... times as many. Neither dropout nor batch statistics: a step depends on its batch and its
+    weights alone.
 
     Args:
-        size_px: 8, 16, 32, 64 or 128.
+        size_px: a multiple of 8 up to 128.
     """
     images = keras.Input((size_px, size_px, channels), name="images")
     x = images
-    for block in range(int(math.log2(size_px)) - 1):
+    for block in range(halvings(size_px) + 1):
         if block:
             x = keras.layers.MaxPooling2D(name=f"pool_{block}")(x)
         for half in "ab":

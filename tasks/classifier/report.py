@@ -18,7 +18,8 @@ def write_report(
     comparison: Comparison,
     test: Exam,
     balance: pd.DataFrame,
-    selection: dict[str, Any],
+    generator_sha256: str,
+    about_generator: list[str],
     checks: list[dict[str, Any]],
     removed: dict[str, pd.DataFrame],
 ) -> None:
@@ -26,18 +27,18 @@ def write_report(
 
     Args:
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
-        selection: the generator chosen and its scores, as `select_generator` writes them, with its `sha256`.
+        generator_sha256: of the generator that made them, and what the report says about it.
         checks: rows of checks.json of all stages that check their output.
         removed: the tables `quarantine`, `left out` and `excluded` of files that are not used, each with `reason`.
     """
     verdict = comparison.verdict
-    about = {"generator_sha256": selection["sha256"]}  # registration refuses the verdict on another generator
+    about = {"generator_sha256": generator_sha256}  # registration refuses the verdict on another generator
     write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | about)
     write_json(folder / "metrics.json", _metrics(comparison, test))
     _write_tables(folder, comparison, test)
     _draw(folder, params, comparison, test)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
-    lines = _report(params, comparison, test, balance, selection) + _data_lines(checks, removed)
+    lines = _report(params, comparison, test, balance, about_generator) + _data_lines(checks, removed)
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -99,7 +100,7 @@ def _summary(comparison: Comparison) -> list[str]:
 
 
 def _report(
-    params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame, selection: dict[str, Any]
+    params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame, about_generator: list[str]
 ) -> list[str]:
     seeds = len(comparison.difference.by_seed)
     gap = f"; share of the gap: from {params.baseline} (0) to {params.oracle} (1)" if params.oracle else ""
@@ -129,8 +130,7 @@ def _report(
         "",
         "## Generator",
         "",
-        *_generator_lines(selection),
-        "",
+        *about_generator,
         "## Training",
         "",
         "Means over seeds; the oracle and arms that mix or oversample see other training images, hence other losses.",
@@ -164,14 +164,6 @@ def _classes_table(params: Evaluate, comparison: Comparison, test: Exam, balance
     for row in balance.to_dict("records"):
         values = " | ".join(f"{recalls[name][row['label']]:.3f}" for name in shown)
         lines.append(f"| {row['label']} | {row['real']} | {row['synthetic']} | {values} | {row['abstained']} |")
-    return lines
-
-
-def _generator_lines(selection: dict[str, Any]) -> list[str]:
-    lines = [f"Chosen: {selection['candidate']}. {selection['reason']}", ""]
-    lines += ["| candidate | KID on validation | least diversity within a class |", "| --- | --: | --: |"]
-    for name, scores in selection["candidates"].items():
-        lines.append(f"| {name} | {scores['kid']:.4f} | {scores['diversity_least']:.2f} |")
     return lines
 
 

@@ -13,13 +13,13 @@ from tasks.classifier import metrics
 from tasks.classifier.arms import Draws, draw
 from tasks.classifier.mixing import mix
 from tasks.classifier.networks import build_classifier, reset
+from tasks.classifier.outputs import compile_outputs
 from tasks.dataset.ranges import to_signed
 from tasks.dataset.shifting import shift
-from tasks.support.params import Arm, Train
+from tasks.support.params import Arm, Train, Training
 from tasks.support.weights import Weights, get_weights, set_weights
 
 _BLACK = -1.0
-_PREDICTED_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,10 @@ def train_seeds(
     """
     size_px, channels = training.images.shape[2:]
     model = build_classifier(size_px, channels, classes, params.width, seed=1)
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(params.learning_rate, params.steps))
-    optimizer.build(model.trainable_variables)
+    optimizer = build_optimizer(model, params)
     fresh = [variable.value.numpy() for variable in optimizer.variables]
-    run = _compile_steps(model, optimizer, arm, params.batch, classes, training)
-    probabilities = _compile_probabilities(model)
+    run = compile_steps(model, optimizer, arm, params.batch, classes, training)
+    probabilities = compile_outputs(model, tf.nn.softmax)
     for seed in range(1, params.seeds + 1):
         reset(model, seed)
         for variable, value in zip(optimizer.variables, fresh, strict=True):
@@ -101,7 +100,7 @@ def train_seeds(
 
 def predict(model: keras.Model, weights: list[Weights], images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities float32 (trainings, n, classes) of images uint8 (n, h, w, c) for each of several weights."""
-    probabilities = _compile_probabilities(model)
+    probabilities = compile_outputs(model, tf.nn.softmax)
     predicted = []
     for each in weights:
         set_weights(model, each)
@@ -115,7 +114,14 @@ def _chunks(params: Train) -> list[int]:
     return [params.record_every] * whole + [rest] * (rest > 0)
 
 
-def _compile_steps(
+def build_optimizer(model: keras.Model, params: Training) -> keras.Optimizer:
+    """Adam for the model's weights, whose rate falls to 0 along a cosine."""
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(params.learning_rate, params.steps))
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def compile_steps(
     model: keras.Model, optimizer: keras.Optimizer, arm: Arm, batch: int, classes: int, examples: Examples
 ) -> Callable[[Draws], tuple[float, float]]:
     """A function that makes the steps of some draws and returns mean loss and accuracy."""
@@ -159,22 +165,6 @@ def _train_step(
     optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
     hits = tf.equal(tf.argmax(logits, axis=1), tf.argmax(y, axis=1))
     return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
-
-
-def _compile_probabilities(model: keras.Model) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """A function from images uint8 (n, h, w, c) to probabilities float32 (n, classes) by the model's weights."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)])
-    def some(images):  # type: ignore[no-untyped-def]
-        return tf.nn.softmax(model(to_signed(tf.cast(images, tf.float32)), training=False))
-
-    compiled = some.get_concrete_function()
-
-    def every(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        starts = range(0, len(images), _PREDICTED_AT_ONCE)
-        return np.concatenate([compiled(tf.constant(images[at : at + _PREDICTED_AT_ONCE])).numpy() for at in starts])
-
-    return every
 
 
 def _signed(images: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:

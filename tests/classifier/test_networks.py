@@ -12,13 +12,14 @@ def _bytes(model: keras.Model) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("size_px", "channels", "blocks"), [(8, 1, 2), (16, 3, 3), (32, 1, 4), (64, 3, 5), (128, 1, 6)]
+    ("size_px", "channels", "blocks", "rest_px"),
+    [(8, 1, 2, 4), (16, 3, 3, 4), (24, 1, 3, 6), (32, 1, 4, 4), (56, 3, 4, 7), (64, 3, 5, 4), (128, 1, 6, 4)],
 )
-def test_gives_logits_for_each_size_from_4x4_pixels(size_px, channels, blocks):
+def test_gives_logits_for_each_size_from_few_pixels(size_px, channels, blocks, rest_px):
     model = build_classifier(size_px, channels, classes=5, width=4, seed=1)
     assert model.input_shape == (None, size_px, size_px, channels)
     assert model.output_shape == (None, 5)
-    assert model.get_layer("flat").input.shape[1:3] == (4, 4)
+    assert model.get_layer("flat").input.shape[1:3] == (rest_px, rest_px)
     convolutions = [f"conv_{block + 1}{half}" for block in range(blocks) for half in "ab"]
     named = {"images", "flat", "logits", *convolutions, *(f"pool_{block}" for block in range(1, blocks))}
     assert {layer.name for layer in model.layers} == named

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.classifier import training
+from tasks.classifier import outputs, training
 from tasks.classifier.metrics import accuracy, balanced_accuracy
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.training import Examples, predict, train_seeds
@@ -152,5 +152,5 @@ def test_predicts_each_training_in_any_number_of_images(monkeypatch):
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole.sum(axis=2), 1, rtol=1e-6)
     assert not np.allclose(whole[0], whole[1])
-    monkeypatch.setattr(training, "_PREDICTED_AT_ONCE", 4)
+    monkeypatch.setattr(outputs, "_AT_ONCE", 4)
     np.testing.assert_allclose(predict(model, weights, images), whole, rtol=1e-5)

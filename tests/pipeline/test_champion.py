@@ -55,11 +55,12 @@ def _write_params(project: Path, source: Path) -> None:
     params["split"].update(
         seed=0, shares={"train": 0.2, "validation": 0.1, "test": 0.7}, keep={"rare": 0.08}, min_per_class=2
     )
-    candidate = params["train_gan"]["candidates"]["non_saturating"]
-    candidate.update(latent=16, width=32, batch=32, epochs=16, steps_per_epoch=50, learning_rate=0.001, ema=0.98)
-    candidate.update(translation_share=0.0, cutout_share=0.0)
-    params["train_gan"]["candidates"] = {"non_saturating": candidate}
-    params["synthesize"].update(min_images=5, max_per_real=20, min_diversity=0.5)
+    candidate = params["train_gan"]["candidates"]["conditional"]
+    candidate.update(latent=16, width=32, batch=32, epochs=16, steps_per_epoch=50, snapshot_every=8, ema=0.98)
+    candidate.update(d_learning_rate=0.001, g_learning_rate=0.001, translation_share=0.0, cutout_share=0.0)
+    params["train_gan"]["candidates"] = {"conditional": candidate}
+    params["select_generator"]["classifier"]["steps"] = 150
+    params["synthesize"].update(min_images=5, max_per_real=20)
     params["train"].update(seeds=5, steps=150, batch=32, learning_rate=0.002, width=8, record_every=150, arms=ARMS)
     params["evaluate"].update(oracle=None)
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -72,9 +73,9 @@ def _run_all() -> str:
     validate(params.validate)
     cleanup(params.cleanup, params.validate.quality)
     split(params.split)
-    train_gan(params.train_gan, params.images, "non_saturating")
+    train_gan(params.train_gan, params.images, params.compute, "conditional")
     select_generator(params.select_generator, params.train_gan, params.images)
-    synthesize(params.synthesize)
+    synthesize(params.synthesize, params.images)
     for arm in params.train.arms:
         train(params.train, params.images, arm)
     evaluate(params.evaluate, params.train, params.images)

@@ -34,7 +34,7 @@ def test_candidates_and_arms_run_on_a_dask_cluster_with_the_same_results(
     assert project.lock() == reproduced.lock()
     # What a mapped stage says is said by the process that runs it.
     assert "select_generator: done in" in project.output
-    assert "train_gan@non_saturating: done in" not in project.output
+    assert "train_gan@conditional: done in" not in project.output
 
 
 def test_no_connection_leaves_the_machine(fresh: Project, tmp_path: Path) -> None:

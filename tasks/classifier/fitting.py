@@ -1,0 +1,38 @@
+"""One classifier to work with: trained on all classes alike, and what it makes of images."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tasks.classifier.arms import draw
+from tasks.classifier.networks import build_classifier
+from tasks.classifier.outputs import OfImages, compile_outputs
+from tasks.classifier.training import Examples, build_optimizer, compile_steps
+from tasks.support.params import Arm, Training
+
+_ALIKE = Arm(rows="split", withheld=False, oversample=True, shift_px=0, mixup_alpha=0.0, synthetic_share=0.0)
+
+
+def fit(training: Training, examples: Examples, classes: int, seed: int) -> keras.Model:
+    """A classifier of `build_classifier` after `training.steps` steps, each class of the examples drawn equally often.
+
+    Initial weights and draws depend on the seed and on how many examples each class has. No example counts as
+    synthetic here: all of a class are drawn alike, whoever made them.
+    """
+    size_px, channels = examples.images.shape[2:]
+    model = build_classifier(size_px, channels, classes, training.width, seed)
+    run = compile_steps(model, build_optimizer(model, training), _ALIKE, training.batch, classes, examples)
+    none = np.zeros(len(examples.labels), np.bool_)
+    for draws in draw(_ALIKE, examples.labels, none, training.batch, [training.steps], np.random.default_rng(seed)):
+        run(draws)
+    return model
+
+
+def features_of(model: keras.Model) -> OfImages:
+    """A function from images uint8 (n, h, w, c) to features float32 (n, d): what the classifier's last layer reads."""
+    return compile_outputs(keras.Model(model.inputs, model.get_layer("flat").output, name="features"), tf.identity)
+
+
+def probabilities_of(model: keras.Model) -> OfImages:
+    """A function from images uint8 (n, h, w, c) to probabilities float32 (n, classes)."""
+    return compile_outputs(model, tf.nn.softmax)

@@ -1,0 +1,29 @@
+"""What a network makes of many images, by one compiled function."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tasks.dataset.ranges import to_signed
+
+OfImages = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # from images (n, h, w, c) to (n, ...)
+_AT_ONCE = 256
+
+
+def compile_outputs(model: keras.Model, activation: Callable[[tf.Tensor], tf.Tensor]) -> OfImages:
+    """A function from images uint8 (n, h, w, c) to what `activation` makes of the model's outputs, float32 (n, ...)."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8)])
+    def some(images):  # type: ignore[no-untyped-def]
+        return activation(model(to_signed(tf.cast(images, tf.float32)), training=False))
+
+    compiled = some.get_concrete_function()
+
+    def every(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        starts = range(0, len(images), _AT_ONCE)
+        return np.concatenate([compiled(tf.constant(images[at : at + _AT_ONCE])).numpy() for at in starts])
+
+    return every
