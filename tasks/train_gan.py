@@ -13,8 +13,10 @@ from tasks.dataset.manifest import class_names, label_indices, read_manifest, ro
 from tasks.support.commands import command_for_each
 from tasks.support.errors import BadInput
 from tasks.support.files import remove_others, replacing, write_json
+from tasks.support.history_plot import draw_history
+from tasks.support.network_plot import draw_network
 from tasks.support.params import Candidate, Compute, Dcgan, Images, TrainGan
-from tasks.support.plots import draw_grid, draw_history, draw_network
+from tasks.support.plots import draw_grid
 from tasks.support.progress import log
 from tasks.support.tracking import Run, child_run
 
@@ -102,12 +104,16 @@ def _train(setting: "Setting", state: Path, folder: Path, run: Run) -> pd.DataFr
     table = pd.DataFrame(history)
     table.to_csv(folder / "history.csv", index=False, float_format="%.6g")
     write_json(folder / "alarms.json", alarms)
-    draw_history(folder / "history.png", table, alarms)
+    draw_history(folder / "history.png", table, alarms, _epochs(folder))
     for network in (gan.generator, gan.discriminator):
         draw_network(folder / f"{network.name}.png", layers_of(network))
     for alarm in alarms:
         log.warning("  %s, seed %d, epoch %d: %s", alarm["part"], alarm["seed"], alarm["epoch"], alarm["sentence"])
     return table
+
+
+def _epochs(folder: Path) -> list[int]:
+    return sorted({int(path.name) for path in folder.glob("seed_*/*")})
 
 
 def _write_snapshots(folder: Path, state: Path, parts: list["Part"], settings: dict[str, Any]) -> None:

@@ -36,7 +36,9 @@ LOSSES: dict[str, Loss] = {"non_saturating": non_saturating, "hinge": hinge, "re
 
 
 def lecam(real: tf.Tensor, fake: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """E relu(D(x) - a_fake)² + E relu(a_real - D(G))² (Tseng et al. 2021, equation 5), which keeps D near its past.
+    """E relu(D(x) - a_fake)² + E relu(a_real - D(G))², which keeps D near its past.
+
+    The regulariser of Tseng et al. 2021 as their code has it (google/lecam-gan).
 
     Args:
         anchors: float32 (2,), moving averages of D on real and on generated images.
