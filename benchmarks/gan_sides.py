@@ -1,7 +1,7 @@
-"""Sides of benchmarks/gan_speed.py that run on TensorFlow: `python -m benchmarks.gan_sides SIDES SIZE_PX THREADS STEPS`.
+"""Sides of benchmarks/gan_speed.py on TensorFlow: `python -m benchmarks.gan_sides SIDES SIZE_PX THREADS STEPS`.
 
-For each line of its input, the name of a side, it trains so many steps and prints the wall and the CPU seconds that they
-took. SIDES is `published` (as one copies it: S0's loop, and the same step as one tf.function) or `equipoise`.
+For each line of its input, the name of a side, it trains so many steps and prints the wall and the CPU seconds that
+they took. SIDES is `published` (as one copies it: S0's loop, and the same step as one tf.function) or `equipoise`.
 """
 
 import os
@@ -73,8 +73,7 @@ def _loop(images: NDArray[np.float32], rng: np.random.Generator) -> Callable[[],
     import keras
 
     generator, judge = _networks(images.shape[1])
-    judge.compile("adam", "binary_crossentropy", ["accuracy"])
-    judge.optimizer = keras.optimizers.Adam(2e-4, 0.5)
+    judge.compile(keras.optimizers.Adam(2e-4, 0.5), "binary_crossentropy", metrics=["accuracy"])
     half = BATCH // 2
 
     def update_d() -> None:

@@ -1,9 +1,10 @@
 """Steps per second of S0's DCGAN: `python -m benchmarks.gan_speed --threads 2 --torch-python PATH`, about 10 minutes.
 
 Sides: the loop as it is copied (train_on_batch, predict, D really frozen in G's step), the same step as one plain
-tf.function, PyTorch with channels last (`uv venv /tmp/torch; uv pip install --python /tmp/torch/bin/python torch==2.13.0
-numpy`; left out, and said so, without --torch-python), and Equipoise's kind dcgan with and without one pass of G shared
-by both updates. All wait in processes of their own and take turns in each round, as the machine's speed changes.
+tf.function, PyTorch with channels last (`uv venv /tmp/torch; uv pip install --python /tmp/torch/bin/python
+torch==2.13.0 numpy`; left out, and said so, without --torch-python), and Equipoise's kind dcgan with and without one
+pass of G shared by both updates. All wait in processes of their own and take turns in each round, as the machine's
+speed changes.
 """
 
 import argparse
@@ -36,7 +37,6 @@ class Process:
 
     def train(self, side: str) -> tuple[float, float]:
         """Wall and CPU seconds of its steps."""
-        assert self._process.stdin
         self._process.stdin.write(f"{side}\n")
         self._process.stdin.flush()
         wall, cpu = self._answer().split()
@@ -46,8 +46,6 @@ class Process:
         self._process.communicate()
 
     def _answer(self) -> str:
-        assert self._process.stdout
-        assert self._process.stderr
         line = self._process.stdout.readline().strip()
         if not line:
             raise RuntimeError(f"a side ended: {self._process.stderr.read()[-2000:]}")

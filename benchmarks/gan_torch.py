@@ -1,4 +1,4 @@
-"""S0's training step in PyTorch, channels last: a side of benchmarks/gan_speed.py, run by an interpreter that has torch.
+"""S0's training step in PyTorch, channels last: a side of benchmarks/gan_speed.py, run by a Python that has torch.
 
 `python gan_torch.py SIZE_PX THREADS STEPS`: for each line of its input it trains so many steps and prints the wall and
 the CPU seconds that they took.
