@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from tasks.dataset.ranges import to_signed
 from tasks.gan.augmentation import Augmentation
+from tasks.gan.draws import draw_steps
 from tasks.gan.losses import LOSSES, accuracies, lecam
 from tasks.gan.networks import build_discriminator, build_generator, judge, make
 from tasks.gan.penalties import PENALTIES
-from tasks.support.params import Compute, Conditional, Dcgan
+from tasks.support.params import Candidate, Compute, Dcgan
 from tasks.support.weights import Weights, get_weights, set_weights
 
 METRICS = ("g_loss", "d_loss", "d_loss_spread", "real_accuracy", "fake_accuracy", "g_gradient", "d_gradient")
-_CHUNK_BYTES = 32_000_000  # of real images that are handed to TensorFlow at once
 _LECAM_DECAY = 0.99
 
 
@@ -34,7 +34,7 @@ class Gan:
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
         classes: int,
-        candidate: Conditional | Dcgan,
+        candidate: Candidate,
         seed: int,
         epochs: int,
         compute: Compute,
@@ -108,41 +108,8 @@ class Gan:
         return {f"{part}/{at:03d}": each for part, variables in parts.items() for at, each in enumerate(variables)}
 
     def _draw(self) -> Iterator[tuple[NDArray[np.generic], ...]]:
-        """All randomness of the next epoch in chunks of steps, from a generator of the epoch's own: nothing to save.
-
-        Classes are drawn in proportion to n_class^label_power, and generated images get the labels of the real ones.
-        """
-        candidate, steps = self._candidate, self._candidate.steps_per_epoch
-        rng = np.random.default_rng([self._seed, self.epoch])
-        counts = np.bincount(self._labels)
-        power = candidate.label_power if isinstance(candidate, Conditional) else 1.0
-        weights = (counts**power / np.maximum(counts, 1))[self._labels]
-        weights /= weights.sum()
-        batch, seen = candidate.batch, candidate.batch // 2 if candidate.half_batches else candidate.batch
-        size_px = self.settings["size_px"]
-        at_once = max(1, _CHUNK_BYTES // (candidate.d_steps * seen * int(self._images[0].nbytes)))
-        for start in range(0, steps, at_once):
-            size = min(at_once, steps - start)
-            d_shape = (size, candidate.d_steps, seen)
-            indices = rng.choice(len(self._labels), d_shape, p=weights)
-            made = rng.choice(len(self._labels), (size, batch), p=weights)
-            if seen == batch:
-                made = indices[:, -1]
-            done = self.epoch * steps + start + np.arange(size)
-            share = candidate.ramp_share if isinstance(candidate, Conditional) else 0.0
-            ramp = np.minimum(1, done / max(1, share * self.epochs * steps))
-            decay = np.minimum(candidate.ema, (1 + done) / (10 + done))  # a warm-up: the first weights are forgotten
-            yield (
-                self._images[indices],
-                self._labels[indices],
-                self._labels[made],
-                rng.standard_normal((*d_shape, candidate.latent), np.float32),
-                rng.standard_normal((size, batch, candidate.latent), np.float32),
-                self._augmentation.draw((size, candidate.d_steps, 2, seen), size_px, rng),
-                self._augmentation.draw((size, 2, batch), size_px, rng),
-                rng.integers(0, 2**31 - 1, (size, candidate.d_steps, 2, 2), np.int32),
-                np.stack([ramp, decay, done >= candidate.lecam_start], axis=1).astype(np.float32),
-            )
+        images, labels, candidate = self._images, self._labels, self._candidate
+        return draw_steps(images, labels, candidate, self._augmentation, self._seed, self.epoch, self.epochs)
 
     def _loop(self, *draws: tf.Tensor) -> tf.Tensor:
         sums = tf.zeros(len(METRICS))

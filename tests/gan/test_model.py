@@ -112,7 +112,7 @@ def test_images_are_read_where_they_lie_and_chunks_do_not_change_the_steps(monke
             return super().__getitem__(key)
 
     images, labels = noise()
-    monkeypatch.setattr("tasks.gan.model._CHUNK_BYTES", 2 * CONDITIONAL.batch * 64)
+    monkeypatch.setattr("tasks.gan.draws._CHUNK_BYTES", 2 * CONDITIONAL.batch * 64)
     gan = Gan(images.view(Watched), labels, 3, CONDITIONAL, 0, 2, COMPUTE)
     seen.clear()
     gan.train_epoch()
