@@ -35,10 +35,10 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         classes=classes,
     )
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
-    comparison = compare_arms(params, train, test, data / "classifiers", _none_made(balance))
+    comparison = compare_arms(params, train, test, data / "classifiers", *unmade(balance))
     about = generator_lines(
         read_json(data / "generator/selection.json"),
-        pd.read_csv(data / "generator/scores.csv"),
+        pd.read_csv(data / "generator/scores.csv", dtype={"candidate": str, "cas_classes": str}),
         read_json(data / "synthetic/filter.json"),
     )
     checks = [row for stage in CHECKED for row in read_json(data / stage / "checks.json")]
@@ -59,11 +59,16 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     return data / "report"
 
 
-def _none_made(balance: pd.DataFrame) -> str | None:
+def unmade(balance: pd.DataFrame) -> tuple[str | None, list[str]]:
+    """Why there are no synthetic images, where there are none, and why classes that need some have none."""
+    gaps = balance[balance["abstained"] != ""]
+    sentences = [f"No images of class {row.label} were made: {row.abstained}." for row in gaps.itertuples()]
     if balance["synthetic"].any():
-        return None
-    abstained = (balance["abstained"] != "").any()
-    return "No class could be synthesised." if abstained else "The classes are balanced: nothing to synthesise."
+        return None, sentences
+    return (
+        "No class could be synthesised." if sentences else "The classes are balanced: nothing to synthesise.",
+        sentences,
+    )
 
 
 if __name__ == "__main__":

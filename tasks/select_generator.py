@@ -32,21 +32,24 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
     """Folder with generator.npz, generator.json and grid.png of the best snapshot, selection.json and all scores.
 
     KID is taken of every snapshot; guards are asked, and classifiers learn from the images, only of the `cas_snapshots`
-    with the lowest KID of each training. `choose` has the rule. Images of the splits train and validation are opened.
+    with the lowest KID of each training. `choose` has the rule; classes that need images are all but the largest in
+    train. Images of the splits train and validation are opened.
     Outputs of candidates that params.yaml no longer names are removed.
 
     Raises:
         BadInput: no training left a snapshot.
     """
-    from tasks.gan.selection import choose, compared_classes  # deferred: TensorFlow takes seconds to start
+    from tasks.gan.selection import choose  # deferred: TensorFlow takes seconds to start
 
     generators = data / "generators"
     remove_others(generators, set(train_gan.candidates))
     alarms = {name: read_json(generators / name / "alarms.json") for name in train_gan.candidates}
     places, absent = _find(train_gan, generators, alarms)
-    judge, classes = _judge(params, images, data)
-    snapshots, measured = _score(judge, params.cas_snapshots, generators, places)
-    winner, reason, losers = choose(snapshots, params.cas_snapshots)
+    manifest = read_manifest(data / "split")
+    classes, needed = class_names(manifest), _needed(manifest)
+    judge = _judge(params, images, manifest)
+    snapshots, measured = _score(judge, params.cas_snapshots, needed, generators, places)
+    winner, reason, losers = choose(snapshots, needed, params.cas_snapshots)
     table = _table(snapshots, measured, winner)
     with replacing(data / "generator") as folder:
         for name in FILES:
@@ -55,11 +58,12 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
         draw_scores(folder / "scores.png", table)
         selection = {
             **_named(winner),
+            "run": winner.place,
             "reason": reason,
             "scores": _scores(table[table["chosen"]].iloc[0]),
             "classes": {label: _class(label, winner, measured[winner.place]) for label in classes},
             "pooled": measured[winner.place]["pooled"],
-            "cas_classes": compared_classes(snapshots, winner),
+            "cas_classes": measured[winner.place]["cas_classes"],
             "losers": [_named(each) | _value(each) | {"reason": why} for each, why in losers] + absent,
             "alarms": [{"candidate": name, **each} for name, several in alarms.items() for each in several],
             "resizer": RESIZER.name,
@@ -94,39 +98,49 @@ def _find(
     return places, absent
 
 
-def _judge(params: SelectGenerator, images: Images, data: Path) -> tuple["Judge", list[str]]:
-    """A judge that knows the real images of the splits train and validation, and the names of all classes."""
+def _needed(manifest: pd.DataFrame) -> list[str]:
+    """Classes that need images: all with fewer training images than the largest, or all where none has."""
+    counts = rows_of(manifest, "train")["label"].value_counts()
+    return sorted(counts[counts < counts.max()].index if counts.nunique() > 1 else counts.index)
+
+
+def _judge(params: SelectGenerator, images: Images, manifest: pd.DataFrame) -> "Judge":
+    """A judge that knows the real images of the splits train and validation."""
     from tasks.gan.guards import Labelled
     from tasks.gan.judging import Judge
 
-    manifest = read_manifest(data / "split")
-    classes = class_names(manifest)
+    classes, splits = class_names(manifest), [rows_of(manifest, name) for name in ("train", "validation")]
     train, validation = (
         Labelled(
-            read_images(rows["path"], images.size_px, images.channels, images.in_memory_mb),
+            read_images(rows["path"], images.size_px, images.channels),
             label_indices(rows, classes),
         )
-        for rows in (rows_of(manifest, "train"), rows_of(manifest, "validation"))
+        for rows in splits
     )
-    return Judge(params, classes, train, validation), classes
+    return Judge(params, classes, train, splits[0]["group"].tolist(), validation)
 
 
 def _score(
-    judge: "Judge", count: int, generators: Path, places: Sequence[Place]
+    judge: "Judge", count: int, needed: Sequence[str], generators: Path, places: Sequence[Place]
 ) -> tuple[list["Snapshot"], dict[str, Measured]]:
     """All snapshots with their KID, `count` of each training with guards and CAS, and what was measured of those."""
     from tasks.gan.checkpoints import load_generator
-    from tasks.gan.selection import Snapshot, closest, compared_classes
+    from tasks.gan.selection import Snapshot, closest, compared_classes, place_of, rivals
 
     snapshots, measured = [], {}
-    for candidate, seed, epoch in bar(places, "KID", "snapshot"):
-        generator = load_generator(generators / candidate / f"seed_{seed}" / f"{epoch:05d}")
-        snapshots.append(Snapshot(candidate, seed, epoch, generator.classes, judge.kid(generator)))
-    for snapshot in bar(closest(snapshots, count), "guards and CAS", "snapshot"):
-        generator = load_generator(generators / snapshot.place)
-        measured[snapshot.place], refused = judge.guard(generator)
-        cas = judge.cas(generator, compared_classes(snapshots, snapshot))
-        snapshots[snapshots.index(snapshot)] = replace(snapshot, refused=refused, cas=cas)
+    for place in bar(places, "KID", "snapshot"):
+        generator = load_generator(generators / place_of(*place))
+        snapshots.append(Snapshot(*place, generator.classes, judge.kid(generator)))
+    for snapshot in bar(closest(snapshots, count), "guards", "snapshot"):
+        measured[snapshot.place], refused = judge.guard(load_generator(generators / snapshot.place))
+        snapshots[snapshots.index(snapshot)] = replace(snapshot, refused=refused)
+    best = rivals(snapshots, needed)
+    for number, snapshot in enumerate(bar(snapshots, "CAS", "snapshot")):
+        if snapshot.refused is not None:
+            compared = compared_classes(best, snapshot)
+            cas = judge.cas(load_generator(generators / snapshot.place), compared)
+            measured[snapshot.place]["cas_classes"] = compared
+            snapshots[number] = replace(snapshot, cas=cas)
     return snapshots, measured
 
 
@@ -139,14 +153,15 @@ def _table(snapshots: Sequence["Snapshot"], measured: Mapping[str, Measured], wi
         row = _named(each) | {"chosen": each is winner} | _value(each)
         row |= {"kid_low": each.kid.low, "kid_high": each.kid.high}
         if each.refused is not None:
-            row |= {"refused": len(each.refused), **summary(measured[each.place])}
+            compared = ", ".join(measured[each.place]["cas_classes"])
+            row |= {"cas_classes": compared, "refused": len(each.refused), **summary(measured[each.place])}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _scores(row: "pd.Series[Any]") -> dict[str, float]:
     """The numbers of a row of the table, by name."""
-    return {str(name): float(value) for name, value in row.drop([*PLACE, "chosen"]).dropna().items()}
+    return {str(name): float(value) for name, value in row.drop([*PLACE, "chosen", "cas_classes"]).dropna().items()}
 
 
 def _class(label: str, snapshot: "Snapshot", measured: Measured) -> dict[str, Any]:

@@ -100,8 +100,10 @@ def plan(train: pd.DataFrame, selected: Mapping[str, Mapping[str, Any]], params:
         if real < params.min_images:
             reason = f"{real} real images, fewer than synthesize.min_images {params.min_images}"
         wanted = min(largest, int(real + params.max_per_real * real))
+        if wanted == real:
+            reason = f"synthesize.max_per_real {params.max_per_real:g} allows {real} real images not one"
         promised = real if reason else wanted
-        rows.append((label, real, promised, promised - real, reason if wanted > real else None))
+        rows.append((label, real, promised, promised - real, reason if real < largest else None))
     return pd.DataFrame(rows, columns=["label", "real", "promised", "synthetic", "abstained"])
 
 
@@ -133,7 +135,7 @@ def _fill_all(
     classes, train = class_names(manifest), rows_of(manifest, "train")
     labels, groups = label_indices(train, classes), pd.factorize(train["group"])[0]
     folds = assign_folds(labels, groups, params.filter.folds, np.random.default_rng(params.seed))
-    pixels = read_images(train["path"], images.size_px, images.channels, images.in_memory_mb)
+    pixels = read_images(train["path"], images.size_px, images.channels)
     real = Real(pixels, labels, groups, folds)
     judges = train_judges(params.filter.classifier, real, len(classes), params.seed)
     generator, origin = load_generator(source), _origin(source, params.seed)
@@ -191,8 +193,7 @@ def _fill_one(
 
 def _origin(source: Path, seed: int) -> dict[str, Any]:
     selection = read_json(source / "selection.json")
-    run = f"{selection['candidate']}/seed_{selection['seed']}/{selection['epoch']:05d}"
-    return {"generator": sha256_of(source / "generator.npz"), "run": run, "seed": seed}
+    return {"generator": sha256_of(source / "generator.npz"), "run": selection["run"], "seed": seed}
 
 
 def _describe(path: Path, image: NDArray[np.uint8]) -> dict[str, Any]:

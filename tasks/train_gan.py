@@ -51,18 +51,20 @@ def train_gan(params: TrainGan, images: Images, compute: Compute, name: str, dat
     classes = class_names(manifest)
     _check_classes(name, candidate, classes)
     rows = rows_of(manifest, "train").sort_values(["label", "path"])
-    pixels = read_images(rows["path"], images.size_px, images.channels, images.in_memory_mb)
+    pixels = read_images(rows["path"], images.size_px, images.channels, params.in_memory_mb)
     setting = Setting(params, candidate, compute, pixels, label_indices(rows, classes), classes)
     trained_with = [candidate, compute, params.detectors, params.score_images]
     key = key_of({"settings": str(trained_with), "classes": classes}, pixels, setting.labels)
+    remove_others(STATE, set(params.candidates))
     remove_others(STATE / name, {key})
     with child_run(name, candidate.model_dump()) as run, replacing(data / "generators" / name) as folder:
         history = _train(setting, STATE / name / key, folder, run)
-        for path in sorted(folder.glob("*.*")):
-            run.file(path)
+        for path in sorted([*folder.glob("*.*"), *folder.rglob("grid.png")]):
+            run.file(path, path.parent.relative_to(folder).as_posix())
     shutil.rmtree(STATE / name)
-    last = history.iloc[-1]
-    log.info("  %s: KID %.4f, least diversity %.2f", name, last["kid"], last["diversity_least"])
+    for row in history.groupby(["seed", "part"], sort=False).last().reset_index().to_dict("records"):
+        found = (row["seed"], row["part"], row["kid"], row["diversity_least"])
+        log.info("  %s, seed %d, %s: KID %.4f against train, least diversity %.2f", name, *found)
     return data / "generators" / name
 
 
@@ -96,10 +98,12 @@ def _train(setting: "Setting", state: Path, folder: Path, run: Run) -> pd.DataFr
         run.file(path, f"grids/seed_{seed}/{part.folder}")
 
     for seed in range(setting.candidate.seeds):
-        trained = list(train_parts(setting, seed, state / f"seed_{seed}", tell, show))
-        alarms += [alarm for _, _, raised in trained for alarm in raised]
-        *_, (_, gan, _) = trained
-        makers = [part for part, _, _ in trained if part.classes]
+        makers = []
+        for part, trained, raised in train_parts(setting, seed, state / f"seed_{seed}", tell, show):
+            gan = trained
+            alarms += raised
+            if part.classes:
+                makers.append(part)
         _write_snapshots(folder / f"seed_{seed}", state / f"seed_{seed}", makers, gan.settings)
     table = pd.DataFrame(history)
     table.to_csv(folder / "history.csv", index=False, float_format="%.6g")
@@ -117,16 +121,19 @@ def _epochs(folder: Path) -> list[int]:
 
 
 def _write_snapshots(folder: Path, state: Path, parts: list["Part"], settings: dict[str, Any]) -> None:
-    """A folder for each epoch of which every GAN left a snapshot; a class's GAN may have been stopped early."""
+    """A folder for each epoch of which a GAN left a snapshot, with the classes of those that did: some may stop."""
     from tasks.gan.checkpoints import load_generator, save_generator
     from tasks.support.weights import load_weights
 
     folder.mkdir()
-    kept = [{path.stem for path in (state / part.folder).glob("*.npz") if path.stem.isdigit()} for part in parts]
-    for epoch in sorted(set.intersection(*kept)):
+    kept: dict[str, list[Part]] = {}
+    for part in parts:
+        for path in (state / part.folder).glob("[0-9]*.npz"):
+            kept.setdefault(path.stem, []).append(part)
+    for epoch, makers in sorted(kept.items()):
         (folder / epoch).mkdir()
-        weights = [load_weights(state / part.folder / f"{epoch}.npz")[0] for part in parts]
-        save_generator(folder / epoch, weights, [name for part in parts for name in part.classes], settings)
+        weights = [load_weights(state / part.folder / f"{epoch}.npz")[0] for part in makers]
+        save_generator(folder / epoch, weights, [name for part in makers for name in part.classes], settings)
         _draw(folder / epoch / "grid.png", load_generator(folder / epoch), settings["kind"])
 
 

@@ -21,7 +21,7 @@ from tests.pipeline.project import ROOT
 
 CLASSES = ["cat", "dog", "owl"]
 COUNTS = {"train": (60, 60, 40), "validation": (40, 40, 40), "test": (5, 5, 5)}
-IMAGES = Images(size_px=8, channels=1, in_memory_mb=10)
+IMAGES = Images(size_px=8, channels=1)
 PARAMS = SelectGenerator(
     seed=0,
     per_image=2,
@@ -88,7 +88,8 @@ def _write_data(data: Path, weights: Weights) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             if split != "test":
                 write_image(path, image)
-            rows.append({"path": path.as_posix(), "label": CLASSES[label], "split": split})
+            name = path.as_posix()
+            rows.append({"path": name, "label": CLASSES[label], "split": split, "group": name})
     (data / "split").mkdir()
     write_manifest(data / "split", pd.DataFrame(rows))
 
@@ -100,7 +101,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     truth = _truth()
     _write_data(data, truth)
     collapsed = {name: array * (name != "g_dense/kernel") for name, array in truth.items()}
-    for epoch, weights in {10: _worse(truth, 2), 20: truth, 30: _worse(truth, 0.3), 40: collapsed}.items():
+    for epoch, weights in {10: _worse(truth, 2), 20: truth, 30: _worse(truth, 0.38), 40: collapsed}.items():
         _snapshot(data / f"generators/conditional/seed_0/{epoch:05d}", weights, CLASSES, SETTINGS)
     (data / "generators/conditional/seed_1").mkdir()
     write_json(data / "generators/conditional/alarms.json", [WARNED, STOPPED])
@@ -119,7 +120,8 @@ def selection(data: Path) -> dict:
 def test_a_late_degradation_makes_it_choose_the_earlier_snapshot(data: Path, selection: dict) -> None:
     assert (selection["candidate"], selection["seed"], selection["epoch"]) == ("conditional", 0, 20)
     assert selection["reason"].startswith(
-        "conditional seed 0 epoch 20 has the highest CAS of 2 snapshots that no guard refuses in any class: CAS 0."
+        "conditional seed 0 epoch 20 has the highest CAS of the 2 snapshots that pass the guards in most of the "
+        "classes that need images, 1 of 1: CAS 0."
     )
     for name in ("generator.npz", "generator.json", "grid.png"):
         chosen = data / "generators/conditional/seed_0/00020" / name
@@ -145,7 +147,11 @@ def test_every_loser_has_its_reason(selection: dict) -> None:
         f"CAS {later['cas']:.4f} below {selection['scores']['cas']:.4f} of conditional seed 0 epoch 20"
     )
     assert collapsed["reason"].count("collapsed: 0.00 (evaluator)") == 3
-    assert poor["reason"].startswith("in class owl ")
+    passes = (
+        "passes the guards in 0 of the classes that need images, conditional seed 0 epoch 20 in 1: refused in class"
+    )
+    assert collapsed["reason"].startswith(f"{passes} cat ")
+    assert poor["reason"].startswith(f"{passes} owl ")
     assert stopped["reason"] == "stopped before its first snapshot: It fell. (all, epoch 3)"
 
 
@@ -164,7 +170,9 @@ def test_scores_are_recorded_by_class_and_for_every_snapshot(data: Path, selecti
     assert table["kid"].idxmin() == 1
     assert table["cas"].isna().tolist() == [True, False, False, False, False]
     assert table["refused"].tolist()[1:] == [0, 0, 3, 1]
-    assert selection["cas_classes"] == ["owl"]  # the one that both candidates make
+    assert selection["cas_classes"] == CLASSES  # of the one training that passes
+    assert table["cas_classes"].tolist()[1:] == ["cat, dog, owl"] * 3 + ["owl"]
+    assert selection["run"] == "conditional/seed_0/00020"
     assert (selection["resizer"], selection["pixels"], selection["pooled"]) == ("LANCZOS", [0, 255], [])
 
 
@@ -188,7 +196,7 @@ def test_a_second_run_writes_equal_bytes(only_refused: Path) -> None:
 def test_where_all_are_refused_the_best_is_kept_and_what_it_cannot_make_is_said(only_refused: Path) -> None:
     selection = read_json(only_refused / "generator/selection.json")
     assert selection["reason"].startswith(
-        "dcgan seed 0 epoch 8 is the only snapshot refused in the fewest classes, 1, as none passes every guard: CAS 0."
+        "dcgan seed 0 epoch 8 alone passes the guards in most of the classes that need images, 0 of 1: CAS 0."
     )
     refused = {label: scores["refused"] for label, scores in selection["classes"].items()}
     assert refused["cat"] == refused["dog"] == "the generator makes no images of it"

@@ -19,7 +19,7 @@ from tasks.synthesize import LINEAGE, plan, synthesize
 
 COUNTS = {"bird": 60, "cat": 24, "dog": 50, "emu": 4, "fox": 30, "gnu": 20}
 MADE = ["gnu", "dog", "cat"]  # classes in the generator's own order; of cats and dogs it makes the real images, too
-IMAGES = Images(size_px=8, channels=1, in_memory_mb=100)
+IMAGES = Images(size_px=8, channels=1)
 FILTER = Filter(
     folds=3,
     min_probability_quantile=0.1,
@@ -35,6 +35,7 @@ SELECTION: dict[str, Any] = {
     "candidate": "dcgan",
     "seed": 1,
     "epoch": 30,
+    "run": "dcgan/seed_1/00030",
     "classes": {label: {"refused": None} for label in COUNTS} | {"fox": {"refused": "the generator makes none of it"}},
 }
 
@@ -133,6 +134,9 @@ def test_plans_nothing_where_there_is_a_reason_and_tells_that_from_nothing_neede
     assert planned["fox"]["abstained"] == "the generator makes none of it"
     assert pd.isna(planned["bird"]["abstained"])  # the largest class
     assert planned["bird"]["synthetic"] == 0
+    few = _plan(max_per_real=0.02)
+    assert few["gnu"]["abstained"] == "synthesize.max_per_real 0.02 allows 20 real images not one"
+    assert pd.isna(few["bird"]["abstained"])
     folds = PARAMS.model_copy(update={"min_images": 2, "filter": FILTER.model_copy(update={"folds": 5})})
     assert _plan(folds)["emu"]["abstained"] == "4 real images that differ, fewer than synthesize.filter.folds 5"
 

@@ -70,12 +70,15 @@ class Comparison:
     verdict: Verdict
 
 
-def compare_arms(params: Evaluate, train: Train, test: Exam, trained: Path, none_made: str | None) -> Comparison:
+def compare_arms(
+    params: Evaluate, train: Train, test: Exam, trained: Path, none_made: str | None, unmade: list[str]
+) -> Comparison:
     """Predict with every arm in `trained`, and compare the pair chosen on validation.
 
     Args:
         trained: folder with one folder per arm, as `train` writes them.
         none_made: why there are no synthetic images, where there are none.
+        unmade: sentences on classes that should have some and do not.
     """
     probabilities = {name: _predict(train, test, trained / name) for name in train.arms}
     means = {name: _balanced(each, test).mean() for name, each in probabilities.items()}
@@ -101,7 +104,7 @@ def compare_arms(params: Evaluate, train: Train, test: Exam, trained: Path, none
     difference = differences[pair[1]]
     p = sign_flip(difference.by_seed)
     verdict = decide(pair, (arms[pair[0]].mean, arms[pair[1]].mean), differences, p, params.confidence, none_made)
-    return Comparison(arms, pair, difference, p, verdict)
+    return Comparison(arms, pair, difference, p, Verdict(verdict.answer, verdict.reasons + unmade))
 
 
 def _predict(train: Train, test: Exam, folder: Path) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Reading and writing image files: what a network sees of a file's pixels."""
 
 import math
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,6 +51,7 @@ def read_images(paths: Iterable[str], size_px: int, channels: int, in_memory_mb:
 def _on_disk(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     _STATE.mkdir(exist_ok=True)
     with tempfile.TemporaryFile(dir=_STATE) as file:  # gone with the last array that shows it, a kill included
+        os.posix_fallocate(file.fileno(), 0, math.prod(shape))  # a full disk is an error now, and no bus error later
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
 

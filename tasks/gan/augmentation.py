@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.dataset.shifting import shift
 
-_FILL = -1.0
+_FILL = -1.0  # black, where the original has mid-grey: nothing around a digit
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,9 @@ def cas(
         seeds: of classifiers; the same for all generators that are compared.
     """
     kept = ~np.isin(train.labels, made.labels)
-    examples = Examples(
-        images=np.concatenate([made.images, train.images[kept]]),
-        labels=np.concatenate([made.labels, train.labels[kept]]),
-        synthetic=np.arange(len(made.labels) + kept.sum()) < len(made.labels),
-    )
+    labels = np.concatenate([made.labels, train.labels[kept]])
+    images = np.concatenate([made.images, train.images[kept]])
+    examples = Examples(images, labels, np.zeros(len(labels), np.bool_))  # `fit` draws all alike, whoever made them
     accuracies = [
         balanced_accuracy(
             probabilities_of(fit(training, examples, classes, seed))(validation.images), validation.labels

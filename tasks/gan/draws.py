@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tasks.gan.augmentation import Augmentation
 from tasks.support.params import Candidate, Conditional
 
-_CHUNK_BYTES = 32_000_000  # of real images that are handed to TensorFlow at once
+_CHUNK_BYTES = 32_000_000  # of real images that are handed to TensorFlow at once; the draws depend on it
 
 
 def draw_steps(

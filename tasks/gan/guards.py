@@ -11,8 +11,9 @@ from tasks.gan.scores import Features, Interval, kid, mean_kid_interval
 from tasks.gan.spaces import Extract, Images, Kinds, Labels, Space, share
 from tasks.support.params import Guards
 
-EVALUATOR, PIXELS = "evaluator", "pixels"
+EVALUATOR = "evaluator"
 CONFIDENCE = 0.95  # of the interval of KID
+_AMONG_REAL = 0.5  # density from which on images lie where real ones are
 _KID_IMAGES = 2000  # of a kind at most: its time grows with their square, and its interval tells what that costs
 
 
@@ -43,14 +44,14 @@ class Measure:
             validation: held out from the generators.
             pool_below: classes with fewer validation images are taken together for density and coverage, among those
                 that a generator makes. C_T and authenticity stay apart: copies of one class hide among others.
+            train: no two of them alike, as what resembles both would else be no copy of either.
             seed: of noise images, and of what is drawn of more images than needed.
         """
         real = train.images, train.labels, validation.images, validation.labels
         self._spaces = {name: Space(extract, *real) for name, extract in spaces.items()}
-        self._pixels = Space(_flat, *real)
         noise = np.random.default_rng(seed).integers(0, 256, validation.images.shape, np.uint8)
         self._noise = {name: space.features(noise) for name, space in self._spaces.items()}
-        self._noise_kids: dict[Kinds, dict[str, float]] = {}
+        self._noise_kids: dict[int, dict[str, float]] = {}
         self._held_out, self._classes, self._pool_below, self._seed = validation.labels, classes, pool_below, seed
 
     def kid(self, made: Labelled) -> Interval:
@@ -59,53 +60,46 @@ class Measure:
         Best 0, worse upwards; see `mean_kid_interval`. Classes should be made in the shares that they have in
         validation: other shares count as a difference. At most 2,000 images of a kind are compared.
         """
-        return self._kid(made.labels, self._features(made))
+        kinds, features = tuple(np.unique(made.labels)), self._features(made)
+        pairs = [
+            (self._some(space.held_out(kinds)), self._some(features[name])) for name, space in self._spaces.items()
+        ]
+        return mean_kid_interval(pairs, CONFIDENCE)
 
     def measure(self, made: Labelled) -> dict[str, Any]:
         """Scores of a generator's images as plain values for JSON, None where too few images can tell.
 
-        Keys: kid (value, low, high) as of `kid`; kid_noise, the KID of as many noise images as validation has of these
-        classes; kid_share, of the first in the second; pooled, the labels taken together; classes, for each label
-        made: pooled, and by space kid, kid_share, density, coverage, c_t, authenticity and diversity (on pixels, too).
+        Keys: pooled, the labels whose density and coverage are taken together; classes, for each label made: pooled,
+        held_out, the number of validation images that these two are of, and by space kid, kid_share (of the KID of
+        as many noise images as validation has of the class), density, coverage, c_t, authenticity and diversity.
         """
         features = self._features(made)
         kinds = tuple(int(kind) for kind in np.unique(made.labels))
-        few = tuple(kind for kind in kinds if (self._held_out == kind).sum() < self._pool_below)
+        counts = {kind: int((self._held_out == kind).sum()) for kind in kinds}
+        few = tuple(kind for kind in kinds if counts[kind] < self._pool_below)
         pool = few if len(few) > 1 else ()
-        total, noise = self._kid(made.labels, features), float(np.mean([*self._noise_kid(kinds).values()]))
         together = self._compare(pool, made, features) if pool else {}
         classes = {}
         for kind in kinds:
             compared = self._compare((kind,), made, features)
             if kind in pool:
                 compared |= {score: together[score] for score in ("density", "coverage")}
-            classes[self._classes[kind]] = {"pooled": kind in pool} | compared | self._alone(kind, made, features)
-        return {
-            "kid": {"value": _plain(total.value), "low": _plain(total.low), "high": _plain(total.high)},
-            "kid_noise": _plain(noise),
-            "kid_share": _plain(share(total.value, noise)),
-            "pooled": [self._classes[kind] for kind in pool],
-            "classes": classes,
-        }
+            held_out = sum(counts[other] for other in pool) if kind in pool else counts[kind]
+            about = {"pooled": kind in pool, "held_out": held_out}
+            classes[self._classes[kind]] = about | compared | self._alone(kind, made, features)
+        return {"pooled": [self._classes[kind] for kind in pool], "classes": classes}
 
     def _features(self, made: Labelled) -> dict[str, Features]:
         return {name: space.features(made.images) for name, space in self._spaces.items()}
 
-    def _kid(self, labels: Labels, features: Mapping[str, Features]) -> Interval:
-        kinds = tuple(np.unique(labels))
-        pairs = [
-            (self._some(space.held_out(kinds)), self._some(features[name])) for name, space in self._spaces.items()
-        ]
-        return mean_kid_interval(pairs, CONFIDENCE)
-
-    def _noise_kid(self, kinds: Kinds) -> dict[str, float]:
-        rows = np.isin(self._held_out, kinds)
-        if kinds not in self._noise_kids:
-            self._noise_kids[kinds] = {
-                name: kid(self._some(space.held_out(kinds)), self._some(self._noise[name][rows]))
+    def _noise_kid(self, kind: int) -> dict[str, float]:
+        rows = self._held_out == kind
+        if kind not in self._noise_kids:
+            self._noise_kids[kind] = {
+                name: kid(self._some(space.held_out((kind,))), self._some(self._noise[name][rows]))
                 for name, space in self._spaces.items()
             }
-        return self._noise_kids[kinds]
+        return self._noise_kids[kind]
 
     def _compare(self, kinds: Kinds, made: Labelled, features: Mapping[str, Features]) -> dict[str, Any]:
         rows = np.isin(made.labels, kinds)
@@ -117,8 +111,8 @@ class Measure:
         return {score: {name: _plain(values[score]) for name, values in by_space.items()} for score in scores}
 
     def _alone(self, kind: int, made: Labelled, features: Mapping[str, Features]) -> dict[str, Any]:
-        rows, noise = made.labels == kind, self._noise_kid((kind,))
-        kids, diversities = {}, {PIXELS: self._pixels.diversity(kind, self._pixels.features(made.images[rows]))}
+        rows, noise = made.labels == kind, self._noise_kid(kind)
+        kids, diversities = {}, {}
         for name, space in self._spaces.items():
             fake = features[name][rows]
             kids[name] = kid(self._some(space.held_out((kind,))), self._some(fake))
@@ -150,7 +144,7 @@ def _reason(scores: Mapping[str, Any], guards: Guards, pool: Sequence[str]) -> s
     densities, among = scores["density"], f" (classes {', '.join(pool)} together)" if scores["pooled"] else ""
     reasons = [_collapsed(scores, guards), _unlike(scores, guards)]
     rest = [_copies(scores, guards), _misses(scores, guards, among)]
-    if not scores["pooled"] and _agree(densities, lambda name: densities[name] >= guards.min_coverage):
+    if not scores["pooled"] and _agree(densities, lambda name: densities[name] >= _AMONG_REAL):
         reasons[1:1] = rest  # images that lie among real ones are of the class: a KID that is high has other causes
     return next((reason for reason in [*reasons, *rest] if reason), None)
 
@@ -203,11 +197,7 @@ def _both(values: Mapping[str, float]) -> str:
 
 
 def _random(values: Mapping[str, Any]) -> list[str]:
-    return [name for name in values if name not in (EVALUATOR, PIXELS)]
-
-
-def _flat(images: Images) -> Features:
-    return images.reshape(len(images), -1).astype(np.float32)
+    return [name for name in values if name != EVALUATOR]
 
 
 def _plain(value: float) -> float | None:

@@ -27,12 +27,22 @@ class Judge:
     Latents and classifiers have the same seeds for every generator: what differs is the generators.
     """
 
-    def __init__(self, params: SelectGenerator, classes: Sequence[str], train: Labelled, validation: Labelled) -> None:
+    def __init__(
+        self,
+        params: SelectGenerator,
+        classes: Sequence[str],
+        train: Labelled,
+        groups: Sequence[str],
+        validation: Labelled,
+    ) -> None:
+        """Args: `groups` of training images that look alike, of which guards see the first."""
         size_px, channels = train.images.shape[2:]
         spaces = {EVALUATOR: evaluator(params.classifier, train.images, train.labels, len(classes), params.seed)}
         for number in range(_RANDOM_NETWORKS):
             spaces[f"random_{number}"] = random_network(size_px, channels, params.seed + number)
-        self._measure = Measure(spaces, train, validation, classes, params.pool_below, params.seed)
+        firsts = np.sort(np.unique(groups, return_index=True)[1])
+        distinct = Labelled(train.images[firsts], train.labels[firsts])
+        self._measure = Measure(spaces, distinct, validation, classes, params.pool_below, params.seed)
         self._params, self._classes, self._train, self._validation = params, list(classes), train, validation
 
     def kid(self, generator: Generator) -> Interval:

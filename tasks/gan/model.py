@@ -186,7 +186,7 @@ class Gan:
                 total = loss(real, fake)[1]
                 if candidate.lecam:
                     total += candidate.lecam * lecam_on * lecam(real, fake, anchors)
-                if candidate.gradient_penalty:
+                if candidate.gradient_penalty:  # by the image that D sees, after augmentation
                     penalty, logits = PENALTIES[candidate.penalty], (real, fake)
                     steepness = [penalty(see[half], images[half], logits[half], seeds[half]) for half in halves]
                     total += candidate.gradient_penalty / 2 * tf.add_n(steepness)

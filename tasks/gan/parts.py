@@ -15,6 +15,7 @@ from tasks.gan.resuming import load_state, save_state
 from tasks.gan.sampling import Generator, draw_latents
 from tasks.gan.scores import diversities, kid
 from tasks.gan.watching import alarms
+from tasks.support.errors import BadInput
 from tasks.support.params import Candidate, Compute, Dcgan, TrainGan
 from tasks.support.progress import bar
 from tasks.support.weights import get_weights, save_weights
@@ -93,6 +94,8 @@ def train_parts(
 ) -> Iterator[tuple[Part, Gan, list[Record]]]:
     """Each GAN of a candidate once it is trained to its end or to an alarm that stops it, with its alarms.
 
+    What an alarm stopped is no warm start: the classes then start afresh.
+
     `folder` keeps the state of each and a file <epoch>.npz of averaged weights for each snapshot; a training that finds
     its state there goes on from it.
 
@@ -109,7 +112,8 @@ def train_parts(
         score = _scorer(images, part.labels, setting.params.score_images, seed)
         named = {"seed": seed, "part": part.name if part.classes else "warm start"}
         raised = _train(gan, score, setting, folder / part.folder, named, tell, partial(show, part))
-        warm = warm if part.classes else gan
+        if not part.classes and not _stopped(raised):
+            warm = gan
         yield part, gan, raised
 
 
@@ -134,7 +138,7 @@ def _train(
         tell(named | history[-1])
         now = alarms(history, setting.params.detectors, setting.candidate.loss)
         raised += [named | vars(alarm) for alarm in now]
-        if any(alarm.consequence == "stop" for alarm in now):
+        if _stopped(raised):
             break
         if gan.epoch % setting.candidate.snapshot_every == 0 or gan.epoch == gan.epochs:
             save_weights(folder / f"{gan.epoch:05d}.npz", [get_weights(gan.average)])
@@ -143,16 +147,32 @@ def _train(
     return raised
 
 
+def _stopped(raised: list[Record]) -> bool:
+    return any(alarm["consequence"] == "stop" for alarm in raised)
+
+
 def _scorer(
     images: NDArray[np.uint8], labels: NDArray[np.int32], most: int, seed: int
 ) -> Callable[[Gan], dict[str, float]]:
-    """A function from a GAN to its scores against at most `most` of its training images, by as many generated ones."""
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:most])
+    """A function from a GAN to its scores against some of its training images, by as many generated ones.
+
+    Those are at most `most` in equal parts of all classes, so that a rare class is watched, and two of each at least.
+
+    Raises:
+        BadInput: no class has two different images, whose diversity a GAN could reach.
+    """
+    rng, each = np.random.default_rng(seed), max(2, most // (int(labels.max()) + 1))
+    chosen = np.concatenate(
+        [np.sort(rng.permutation(np.flatnonzero(labels == kind))[:each]) for kind in np.unique(labels)]
+    )
     real, kinds = images[chosen], labels[chosen]
     extract = random_network(images.shape[1], images.shape[3], seed)
     features = extract(real)
-    kept = np.bincount(kinds)[kinds] > 1  # diversity needs two images of a class
-    compact = np.unique(kinds[kept], return_inverse=True)[1].astype(np.int32)
+    varied = [kind for kind in np.unique(kinds) if (real[kinds == kind] != real[kinds == kind][:1]).any()]
+    if not varied:
+        raise BadInput("no class has two different training images: a GAN cannot learn from them, add images")
+    kept = np.isin(kinds, varied)
+    compact = np.searchsorted(varied, kinds[kept]).astype(np.int32)
 
     def score(gan: Gan) -> dict[str, float]:
         generator = Generator([gan.average], [], gan.settings["latent"])

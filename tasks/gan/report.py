@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tasks.gan.scores import Interval
+
 PICTURES = {  # of the report, and where they are made
     "generated.png": "generator/grid.png",
     "scores.png": "generator/scores.png",
@@ -27,8 +29,9 @@ def generator_lines(
         "",
         "KID is against validation images, in the mean over a classifier's and several random networks' features, with",
         "its 95% interval; CAS is the balanced accuracy on validation of a classifier that learnt from generated",
-        f"images of {', '.join(selection['cas_classes'])}. Coverage is a share of what real images cover.",
+        "images of the classes named, and from real ones of all others. Coverage is a share of what real images cover.",
         "",
+        *_pool_lines(selection),
         *_scores_table(scores),
         "",
         "![scores of all snapshots](scores.png)",
@@ -46,17 +49,30 @@ def generator_lines(
 
 def _scores_table(scores: pd.DataFrame) -> list[str]:
     lines = [
-        "| snapshot | KID | CAS | least diversity | least coverage | classes refused |",
-        "| --- | --: | --: | --: | --: | --: |",
+        "| snapshot | KID | CAS | of | least diversity | least coverage | classes refused |",
+        "| --- | --: | --: | --- | --: | --: | --: |",
     ]
     for row in scores[scores["cas"].notna()].to_dict("records"):
         name = f"{row['candidate']} seed {row['seed']} epoch {row['epoch']}"
         lines.append(
             f"| {f'**{name}**' if row['chosen'] else name} "
-            f"| {row['kid']:.4f} [{row['kid_low']:.4f}, {row['kid_high']:.4f}] | {row['cas']:.4f} "
+            f"| {Interval(row['kid'], row['kid_low'], row['kid_high'])} | {row['cas']:.4f} | {row['cas_classes']} "
             f"| {_number(row.get('diversity_least'))} | {_number(row.get('coverage_least'))} | {row['refused']:.0f} |"
         )
     return lines
+
+
+def _pool_lines(selection: Mapping[str, Any]) -> list[str]:
+    """What to think of the coverage of small classes."""
+    pooled = selection["pooled"]
+    if not pooled:
+        return []
+    together = selection["classes"][pooled[0]]["held_out"]
+    return [
+        f"Coverage and density of {', '.join(pooled)} are taken together, {together} validation images in all: of so",
+        "few in each class they would mean little.",
+        "",
+    ]
 
 
 def _number(value: float | None) -> str:
@@ -68,9 +84,13 @@ def _losers(losers: list[dict[str, Any]]) -> list[str]:
         epoch = "" if each["epoch"] is None else f" epoch {each['epoch']}"
         return f"- {each['candidate']} seed {each['seed']}{epoch}: {each['reason']}"
 
-    measured = [each for each in losers if each["cas"] is not None or each["epoch"] is None]
-    rest = len(losers) - len(measured)
-    lines = [told(each) for each in measured[:_MOST_REASONS]]
+    stopped = [each for each in losers if each["epoch"] is None]
+    measured = [each for each in losers if each["cas"] is not None]
+    rest = len(losers) - len(stopped) - len(measured)
+    shown = [*stopped, *measured][:_MOST_REASONS]
+    cut = len(stopped) + len(measured) - len(shown)
+    lines = [told(each) for each in shown]
+    lines += [f"- {cut} more, in data/generator/selection.json"] if cut else []
     return [*lines, *([f"- {rest} more: their KID is not among the lowest of their training"] if rest else [])]
 
 

@@ -7,18 +7,21 @@ number of threads and versions.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.gan.model import Gan
+from tasks.support.progress import log
 
 _CODE = Path(__file__).parents[1]
-_LOG = "log"  # the member beside the weights, JSON as bytes
+_SEEN = "seen"  # the member beside the weights, JSON as bytes
 
 
 def key_of(settings: Mapping[str, Any], images: NDArray[np.uint8], labels: NDArray[np.int32]) -> str:
@@ -26,7 +29,8 @@ def key_of(settings: Mapping[str, Any], images: NDArray[np.uint8], labels: NDArr
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name in ("tensorflow", "keras", "numpy"):
         digest.update(version(name).encode())
-    for file in sorted([*_CODE.glob("gan/*.py"), *_CODE.glob("dataset/*.py"), *_CODE.glob("support/*.py")]):
+    code = [file for folder in ("gan", "dataset", "support") for file in _CODE.glob(f"{folder}/*.py")]
+    for file in sorted([*code, _CODE / "classifier/outputs.py"]):
         digest.update(file.read_bytes())
     digest.update(repr(images.shape).encode())
     for image in images:
@@ -35,21 +39,27 @@ def key_of(settings: Mapping[str, Any], images: NDArray[np.uint8], labels: NDArr
     return digest.hexdigest()[:32]
 
 
-def save_state(path: Path, gan: Gan, log: Mapping[str, Any]) -> None:
-    """Write a training's state and `log`, JSON of what was seen so far; a kill leaves the old file or the new one."""
+def save_state(path: Path, gan: Gan, seen: Mapping[str, Any]) -> None:
+    """Write a training's state and JSON of what was `seen` so far; a kill leaves the old file or the new one."""
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
-        arrays: dict[str, Any] = {_LOG: np.frombuffer(json.dumps({"epoch": gan.epoch, **log}).encode(), np.uint8)}
+        arrays: dict[str, Any] = {_SEEN: np.frombuffer(json.dumps({"epoch": gan.epoch, **seen}).encode(), np.uint8)}
         np.savez(file, allow_pickle=False, **arrays, **gan.state())
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
 
 
 def load_state(path: Path, gan: Gan) -> dict[str, Any] | None:
-    """Put a training where `save_state` saw it and give the log; None where there is no file."""
-    if not path.exists():
+    """Put a training where `save_state` saw it and give what it had seen; None where no file can be read."""
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
+    except FileNotFoundError:
         return None
-    with np.load(path, allow_pickle=False) as file:
-        state = {name: file[name] for name in file.files}
-    log: dict[str, Any] = json.loads(state.pop(_LOG).tobytes())
-    gan.restore(state, log.pop("epoch"))
-    return log
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        log.warning("  %s cannot be read (%s): this training starts again", path, error)
+        return None
+    seen: dict[str, Any] = json.loads(state.pop(_SEEN).tobytes())
+    gan.restore(state, seen.pop("epoch"))
+    return seen

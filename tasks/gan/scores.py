@@ -30,6 +30,10 @@ class Interval:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        known = not np.isnan(self.low)
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]" if known else f"{self.value:.4f} [unknown]"
+
 
 def kid(real: Features, fake: Features) -> float:
     """Kernel inception distance of features (n, d) and (m, d): unbiased MMD² with the kernel (a·b/d + 1)³.
@@ -39,11 +43,6 @@ def kid(real: Features, fake: Features) -> float:
     fewer than 2 images of a kind.
     """
     return _leave_one_out(real, fake)[0]
-
-
-def kid_interval(real: Features, fake: Features, confidence: float) -> Interval:
-    """KID with a confidence interval; see `mean_kid_interval`."""
-    return mean_kid_interval([(real, fake)], confidence)
 
 
 def mean_kid_interval(pairs: Sequence[tuple[Features, Features]], confidence: float) -> Interval:

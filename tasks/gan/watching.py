@@ -78,8 +78,8 @@ def alarms(history: History, detectors: Detectors, loss: str) -> list[Alarm]:
         return [_not_finite(history, broken)]
     found = []
     for name, detector in detectors:
-        whole = name == "g_loss_falls_kid_rises"
-        measure = _opposition(detector.windows, loss) if whole else _MEASURES[name]
+        whole = name in ("d_loss_drop", "g_loss_falls_kid_rises")
+        measure = _measure(name, detector.windows, loss)
         if _begins(history, measure, name in _BELOW, detector, whole):
             value, span = measure(history), "1 epoch" if detector.windows == 1 else f"{detector.windows} epochs"
             texts = {"value": value, "threshold": detector.threshold, "span": span, "zero": _ZERO[loss]}
@@ -110,11 +110,18 @@ def _not_finite(history: History, broken: list[str]) -> Alarm:
     return Alarm("not_finite", int(history[-1]["epoch"]), float(len(broken)), 0.0, "stop", sentence)
 
 
-def _drop(past: History) -> float:
-    """D's loss as a share of its median in the ten epochs before; a median, as one outlier must not hide the next."""
-    before = [row["d_loss"] for row in past[-_COMPARED - 1 : -1]]
-    usual = statistics.median(before) if len(before) == _COMPARED else 0.0
-    return past[-1]["d_loss"] / usual if usual else math.nan
+def _drop(windows: int) -> _Measure:
+    """Measures D's highest loss in so many epochs as a share of its median in the ten epochs before them.
+
+    A median, as one outlier must not hide the next.
+    """
+
+    def measure(past: History) -> float:
+        before = [row["d_loss"] for row in past[-_COMPARED - windows : -windows]]
+        usual = statistics.median(before) if len(before) == _COMPARED else 0.0
+        return max(row["d_loss"] for row in past[-windows:]) / usual if usual else math.nan
+
+    return measure
 
 
 def _unsteadiness(past: History) -> float:
@@ -149,9 +156,14 @@ def _growth(values: list[float], least_scale: float) -> float:
     return float(growth / max(abs(line[0]), least_scale)) if growth > 3 * (y - line).std() else 0.0
 
 
-_MEASURES: dict[str, _Measure] = {
+def _measure(name: str, windows: int, loss: str) -> _Measure:
+    if name == "d_loss_drop":
+        return _drop(windows)
+    return _opposition(windows, loss) if name == "g_loss_falls_kid_rises" else _MEASURES[name]
+
+
+_MEASURES: dict[str, _Measure] = {  # of one epoch
     "d_loss_zero": lambda past: past[-1]["d_loss"],
-    "d_loss_drop": _drop,
     "d_loss_unsteady": _unsteadiness,
     "d_wins": lambda past: min(past[-1]["real_accuracy"], past[-1]["fake_accuracy"]),
     "gradient_norm": lambda past: max(past[-1]["g_gradient"], past[-1]["d_gradient"]),

@@ -4,6 +4,7 @@ One frozen, strict section per stage, named as the stage. There are no defaults:
 and an unknown, missing or out-of-range key is an error that names it.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from pydantic_core import ErrorDetails
 from tasks.support.errors import BadInput
 
 FILE = Path("params.yaml")
+_MOST_SNAPSHOTS = 1000  # of a training
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -35,7 +37,6 @@ class Compute(Section):
 class Images(Section):
     size_px: Annotated[int, Field(ge=8, le=128, multiple_of=8)]
     channels: Literal[1, 3]
-    in_memory_mb: Annotated[float, Field(ge=0)]
 
 
 class Digits(Section):
@@ -184,6 +185,13 @@ class _Candidate(Section):
             raise ValueError("penalty approximate needs d_dropout 0: two passes of D must differ in the image alone")
         if self.snapshot_every > self.epochs:
             raise ValueError(f"snapshot_every {self.snapshot_every} is more than epochs {self.epochs}: lower it")
+        if self.epochs > _MOST_SNAPSHOTS * self.snapshot_every:
+            raise ValueError(
+                f"{self.epochs} epochs with snapshot_every {self.snapshot_every} leave more than {_MOST_SNAPSHOTS} "
+                f"snapshots, which all lie on disk: raise snapshot_every"
+            )
+        if self.lecam and self.lecam_start >= (steps := self.epochs * self.steps_per_epoch):
+            raise ValueError(f"lecam counts from step lecam_start {self.lecam_start}, of {steps}: lower lecam_start")
         return self
 
 
@@ -204,6 +212,8 @@ class Dcgan(_Candidate):
     def _images_apart(self) -> "Dcgan":
         if self.batch_norm and self.gradient_penalty:
             raise ValueError("gradient_penalty needs batch_norm false: each logit must depend on its own image alone")
+        if twice := [name for name, count in Counter(self.classes or []).items() if count > 1]:
+            raise ValueError(f"classes names {', '.join(twice)} more than once: name each class once")
         return self
 
 
@@ -227,6 +237,7 @@ class Detectors(Section):
 
 
 class TrainGan(Section):
+    in_memory_mb: Annotated[float, Field(ge=0)]
     score_images: Annotated[int, Field(ge=10, le=100_000)]
     detectors: Detectors
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
@@ -265,6 +276,13 @@ class Filter(Section):
     min_acceptance: Share
     max_generated: Annotated[float, Field(ge=1, le=1000)]
     classifier: Training
+
+    @model_validator(mode="after")
+    def _distances_left(self) -> "Filter":
+        least, most = self.min_distance_quantile, self.max_distance_quantile
+        if least >= most:
+            raise ValueError(f"min_distance_quantile {least:g} must be below max_distance_quantile {most:g}")
+        return self
 
 
 class Synthesize(Section):

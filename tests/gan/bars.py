@@ -41,3 +41,18 @@ class OneImage(Painter):
 
     def generate(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
         return super().generate(np.zeros_like(latents), labels)
+
+
+class Copier(Painter):
+    """A generator of training images with a little noise."""
+
+    def __init__(self, classes: list[str], train: Labelled) -> None:
+        super().__init__(classes)
+        self._train = train
+
+    def generate(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
+        kinds = np.array([CLASSES.index(name) for name in self.classes])[labels]
+        members = [np.flatnonzero(self._train.labels == kind) for kind in kinds]
+        picked = [each[int(1000 * abs(first)) % len(each)] for each, first in zip(members, latents[:, 0], strict=True)]
+        noisy = self._train.images[picked] + np.rint(latents[:, 1:]).reshape(-1, 8, 8, 1)
+        return np.clip(noisy, 0, 255).astype(np.uint8)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from tasks.gan.cas import cas, labels_to_make
+from tasks.gan.guards import Labelled
 from tasks.gan.judging import Judge, summary
 from tasks.support.params import Guards, SelectGenerator, Training
-from tests.gan.bars import CLASSES, OneImage, Painter, draw
+from tests.gan.bars import CLASSES, Copier, OneImage, Painter, draw
 
 CLASSIFIER = Training(steps=60, batch=16, learning_rate=0.005, width=8)
 GUARDS = Guards(min_diversity=0.5, min_coverage=0.5, max_kid=0.5, min_c_t=-3.0, min_authenticity=0.2)
@@ -15,7 +16,7 @@ PARAMS = SelectGenerator(
 
 @pytest.fixture(scope="module")
 def judge():
-    return Judge(PARAMS, CLASSES, draw([80, 80, 40], 0), draw([60, 60, 60], 1))
+    return Judge(PARAMS, CLASSES, draw([80, 80, 40], 0), [str(number) for number in range(200)], draw([60, 60, 60], 1))
 
 
 def test_fresh_images_are_nearer_than_one_image_or_those_of_another_class(judge):
@@ -40,6 +41,20 @@ def test_guards_pass_fresh_images_and_name_a_collapse(judge):
     assert refused["c"].startswith("collapsed")
     assert set(measured["classes"]) == {"c"}
     assert summary(measured)["diversity_mean"] == pytest.approx(0, abs=0.01)
+
+
+def test_copies_are_found_where_training_images_look_alike():
+    train = draw([80, 80, 40], 0)
+    twins = np.arange(0, 200, 2)  # every second image has another that differs by a grey level
+    images = np.concatenate([train.images, np.minimum(train.images[twins], 254) + 1]).astype(np.uint8)
+    doubled = Labelled(images, np.concatenate([train.labels, train.labels[twins]]))
+    groups = [str(number) for number in [*range(200), *twins]]
+    copier = Copier(CLASSES, doubled)
+    refused = Judge(PARAMS, CLASSES, doubled, groups, draw([60, 60, 60], 1)).guard(copier)[1]
+    assert {sentence[:6] for sentence in refused.values()} == {"copies"}
+    assert list(refused) == CLASSES
+    alone = [str(number) for number in range(len(images))]
+    assert Judge(PARAMS, CLASSES, doubled, alone, draw([60, 60, 60], 1)).guard(copier)[1] == {}  # why groups matter
 
 
 def test_cas_tells_what_a_classifier_learns_from_the_images(judge):

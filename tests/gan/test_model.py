@@ -1,5 +1,6 @@
 import hashlib
 import threading
+from functools import partial
 from typing import Any
 
 import keras
@@ -7,7 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tasks.dataset.ranges import to_signed
+from tasks.gan.losses import lecam, non_saturating
 from tasks.gan.model import Gan
+from tasks.gan.networks import judge
+from tasks.gan.penalties import PENALTIES
 from tasks.gan.sampling import Generator, draw_latents
 from tasks.support.params import Compute
 from tasks.support.weights import get_weights
@@ -49,10 +54,39 @@ def test_both_networks_learn_and_the_average_follows(kind: str, changed: dict[st
     assert (digest(gan.average) == digest(gan.generator)) == (gan._candidate.ema == 0)
 
 
-@pytest.mark.parametrize("option", ["shared_pass", "separate_updates", "lecam", "d_steps", "d_dropout", "g_dropout"])
+@pytest.mark.parametrize("option", ["shared_pass", "separate_updates", "d_steps", "d_dropout", "g_dropout"])
 def test_each_option_changes_what_is_learnt(option: str) -> None:
-    value = {"lecam": 10.0, "d_steps": 2, "d_dropout": 0.5, "g_dropout": 0.5}.get(option, True)
+    value = {"d_steps": 2, "d_dropout": 0.5, "g_dropout": 0.5}.get(option, True)
     assert trained(gan_of(DCGAN.model_copy(update={option: value}))) != trained(gan_of(DCGAN))
+
+
+@pytest.mark.parametrize("penalty", ["exact", "approximate"])
+@pytest.mark.parametrize("separate", [False, True])
+def test_ds_gradients_are_those_of_the_loss_with_half_of_both_penalties_and_lecam(
+    separate: bool, penalty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = {"translation_share": 0.0, "cutout_share": 0.0, "separate_updates": separate}
+    terms = {"gradient_penalty": 3.0, "penalty": penalty, "lecam": 0.5}
+    gan = gan_of(DCGAN.model_copy(update=still | terms))
+    gan._anchors.assign([0.2, -0.1])
+    found: list[list[tf.Tensor]] = []
+    monkeypatch.setattr(gan, "_apply", lambda gradients, *_: found.append(gradients) or tf.constant(0.0))
+    images = [to_signed(tf.cast(noise()[0][rows], tf.float32)) for rows in (slice(0, 8), slice(8, 16))]
+    labels, seeds = tf.zeros(8, tf.int32), tf.constant([[1, 2], [3, 4]])
+    gan._update_d(tuple(images), (labels, labels), seeds, tf.constant(1.0), tf.constant(1.0))
+    see = partial(judge, gan.discriminator, labels=labels, ramp=1.0)
+    with tf.GradientTape() as tape:
+        real, fake = see(images[0]), see(images[1])
+        total = non_saturating(real, fake)[1] + 0.5 * lecam(real, fake, tf.constant([0.2, -0.1]))
+        total += 1.5 * PENALTIES[penalty](see, images[0], real, seeds[0])
+        total += 1.5 * PENALTIES[penalty](see, images[1], fake, seeds[1])
+    expected = tape.gradient(total, gan.discriminator.trainable_variables)
+    assert len(found) == 1 + separate
+    summed = [sum(parts) for parts in zip(*found, strict=True)]
+    for one, other in zip(summed, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    means = [float(tf.reduce_mean(real)), float(tf.reduce_mean(fake))]
+    assert gan._anchors.numpy() == pytest.approx(0.99 * np.array([0.2, -0.1]) + 0.01 * np.array(means), abs=1e-6)
 
 
 def test_in_gs_step_d_does_not_move_and_in_ds_step_g_does_not() -> None:
@@ -102,7 +136,7 @@ def test_equal_seeds_give_equal_bytes_whatever_was_built_before_and_in_whatever_
     assert trained(gan_of(candidate, seed=1)) != expected
 
 
-def test_images_are_read_where_they_lie_and_chunks_do_not_change_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_read_where_they_lie_some_steps_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     class Watched(np.ndarray):  # type: ignore[type-arg]
@@ -165,12 +199,3 @@ def test_a_warm_start_takes_over_weights_and_no_more() -> None:
     for mine, theirs in ((second.generator, first.generator), (second.average, first.average)):
         assert digest(mine) == digest(theirs)
     assert int(second._g_optimizer.iterations) == 0
-
-
-def test_rare_classes_are_drawn_by_their_square_root() -> None:
-    images = np.zeros((110, 8, 8, 1), np.uint8)
-    labels = np.array([0] * 100 + [1] * 10, np.int32)
-    gan = Gan(images, labels, 2, CONDITIONAL.model_copy(update={"steps_per_epoch": 2000}), 0, 1, COMPUTE)
-    (draws,) = gan._draw()
-    assert draws[1].mean() == pytest.approx(10**0.5 / (100**0.5 + 10**0.5), abs=0.01)
-    np.testing.assert_array_equal(draws[1][:, 0], draws[2])  # generated images get the labels of the real ones

@@ -53,6 +53,19 @@ def test_a_state_half_written_is_never_read(tmp_path: Path, monkeypatch: pytest.
     assert fresh.epoch == 1
 
 
+def test_a_state_that_cannot_be_read_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    gan = gan_of(DCGAN)
+    gan.train_epoch()
+    save_state(tmp_path / "state.npz", gan, {})
+    whole = (tmp_path / "state.npz").read_bytes()
+    for broken in (b"", whole[: len(whole) // 2], b"PK" + whole[2:100]):
+        (tmp_path / "state.npz").write_bytes(broken)
+        fresh = gan_of(DCGAN)
+        assert load_state(tmp_path / "state.npz", fresh) is None
+        assert fresh.epoch == 0
+        assert "this training starts again" in caplog.text
+
+
 def test_without_a_state_a_training_starts_afresh(tmp_path: Path) -> None:
     gan = gan_of(DCGAN)
     assert load_state(tmp_path / "state.npz", gan) is None

@@ -130,6 +130,13 @@ def test_one_outlier_of_d_loss_neither_makes_nor_hides_a_drop() -> None:
     assert alarms(history[:30], _only("d_loss_drop", windows=2), "non_saturating")[0].epoch == 30
 
 
+def test_a_drop_is_found_whatever_the_windows() -> None:
+    history = _changed("d_loss", lambda _: 0.1, range(30, 61))
+    for windows in (2, 7, 12):
+        [alarm] = _all_alarms(history, _only("d_loss_drop", windows=windows))
+        assert (alarm.detector, alarm.epoch) == ("d_loss_drop", 29 + windows)
+
+
 def test_a_slow_fall_of_d_loss_is_no_drop() -> None:
     assert _raised(_changed("d_loss", lambda epoch: 1.15 * 0.95**epoch, range(1, 61))) == []
 

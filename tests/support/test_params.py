@@ -125,6 +125,9 @@ def test_arms_that_cannot_mean_what_they_say_are_refused(
             "penalty approximate needs d_dropout 0",
         ),
         ("dcgan", {"gradient_penalty": 0.1, "batch_norm": True}, "gradient_penalty needs batch_norm false"),
+        ("dcgan", {"classes": ["2", "5", "2"]}, "candidates.dcgan: classes names 2 more than once"),
+        ("conditional", {"epochs": 3000, "snapshot_every": 2}, "leave more than 1000 snapshots, which all lie on disk"),
+        ("conditional", {"lecam": 0.3, "lecam_start": 3000}, "counts from step lecam_start 3000, of 3000: lower"),
         ("dcgan", {"depth": 1}, "unknown key train_gan.candidates.dcgan.depth"),
         ("conditional", {"kind": "stylegan"}, "does not match any of the expected tags"),
     ],
@@ -134,6 +137,12 @@ def test_candidates_whose_terms_do_not_fit_are_named(
 ) -> None:
     values["train_gan"]["candidates"][candidate] |= changed
     with pytest.raises(BadInput, match=re.escape(message)):
+        _load(tmp_path, values)
+
+
+def test_a_filter_that_can_keep_nothing_is_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["synthesize"]["filter"]["min_distance_quantile"] = 0.95
+    with pytest.raises(BadInput, match=r"min_distance_quantile 0\.95 must be below max_distance_quantile 0\.95"):
         _load(tmp_path, values)
 
 
