@@ -59,7 +59,9 @@ def train_gan(params: TrainGan, images: Images, compute: Compute, name: str, dat
     remove_others(STATE / name, {key})
     with child_run(name, candidate.model_dump()) as run, replacing(data / "generators" / name) as folder:
         history = _train(setting, STATE / name / key, folder, run)
-        for path in sorted([*folder.glob("*.*"), *folder.rglob("grid.png")]):
+        for path in sorted(folder.glob("*.*")):
+            run.file(path)
+        for path in sorted(folder.glob("*/*/grid.png")):
             run.file(path, path.parent.relative_to(folder).as_posix())
     shutil.rmtree(STATE / name)
     for row in history.groupby(["seed", "part"], sort=False).last().reset_index().to_dict("records"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from tasks.dataset.images import write_image
 from tasks.dataset.manifest import write_manifest
@@ -78,6 +79,19 @@ def test_train_gan_needs_train_images_alone(split: Path, params: Params) -> None
     assert (history["diversity_least"] <= history["diversity_mean"]).all()
     assert load_generator(folder / "seed_0/00001").classes == ["cat", "dog"]
     assert not any((split / ".state/train_gan").iterdir())
+
+
+def test_mlflow_shows_pictures_and_grids_of_a_training(split: Path, params: Params) -> None:
+    _draw(split, "train")
+    for name in ("params.yaml", "data/sources.json"):  # what its parent run is known by
+        (split / name).write_text("{}")
+    train_gan(params.train_gan, IMAGES, params.compute, "one")
+    client = MlflowClient()
+    (run,) = client.search_runs(["1"], "attributes.run_name = 'one'")
+    assert run.info.status == "FINISHED"
+    shown = {file.path for folder in ("", "seed_0/00002") for file in client.list_artifacts(run.info.run_id, folder)}
+    assert {"history.png", "generator.png", "alarms.json", "seed_0/00002/grid.png"} <= shown
+    assert "seed_0_all_kid" in run.data.metrics
 
 
 def test_a_dcgan_is_trained_for_its_classes_alone_from_a_start_on_all(split: Path, params: Params) -> None:
