@@ -35,6 +35,7 @@ LINEAGE = {
     "nearest_real": "string",  # that image's path
     "nearest_distance": "Float64",  # from it in pixels, 0 to 255: root of the mean squared difference
 }
+UNFILTERED = ".unfiltered"  # the folder of what the generator made first, filtered or not
 _SHOWN = 6  # accepted and refused images of a class in the picture
 _MOST_CLASSES = 20  # in the picture
 _PROMISE = Check(
@@ -49,6 +50,9 @@ _PROMISE = Check(
 def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) -> Path:
     """Folder with <class>/<number>.png of the images kept, manifest.parquet with all real rows and theirs, balance.csv,
     filter.json and, where classes were to be filled, the picture triples.png.
+
+    For a comparison it also has, under the split `unfiltered`, as many images of each class that the generator made
+    first.
 
     Of the real images only those of the split train are opened. A synthetic row has its LINEAGE, from which the image
     can be made again.
@@ -74,7 +78,7 @@ def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) ->
         results = check({"balanced": (balance, [_PROMISE])})
         write_json(folder / "checks.json", results)
         require(results)
-    log.info("  %d images in %d classes", len(rows), (balance["synthetic"] > 0).sum())
+    log.info("  %d images in %d classes", balance["synthetic"].sum(), (balance["synthetic"] > 0).sum())
     for label, reason in balance.loc[balance["abstained"].notna(), ["label", "abstained"]].itertuples(index=False):
         log.info("  no images of class %s: %s", label, reason)
     return out
@@ -182,12 +186,20 @@ def _fill_one(
             "nearest_real": paths[made.nearest],
             "nearest_distance": _difference(made.image, real[made.nearest]),
         }
-        rows.append({"label": label, "split": "train", "natural_test": False} | _describe(path, made.image) | lineage)
+        rows.append(
+            {"label": label, "split": "train", "natural_test": False} | _describe(path, folder, made.image) | lineage
+        )
 
     filling = fill(params.filter, judged_by, wanted, make, keep)
     if filling.abstained:
         shutil.rmtree(folder / label)
-        rows.clear()
+        return filling, []
+    (folder / UNFILTERED / label).mkdir(parents=True)
+    for index, image in enumerate(make(0, wanted)):
+        path = folder / UNFILTERED / label / f"{index:06d}.png"
+        write_image(path, image)
+        about = {"label": label, "split": "unfiltered", "natural_test": False, "latent_index": index}
+        rows.append(about | _describe(path, folder, image))
     return filling, rows
 
 
@@ -196,10 +208,10 @@ def _origin(source: Path, seed: int) -> dict[str, Any]:
     return {"generator": sha256_of(source / "generator.npz"), "run": selection["run"], "seed": seed}
 
 
-def _describe(path: Path, image: NDArray[np.uint8]) -> dict[str, Any]:
+def _describe(path: Path, folder: Path, image: NDArray[np.uint8]) -> dict[str, Any]:
     height, width, channels = image.shape
     size, sha256 = path.stat().st_size, sha256_of(path)
-    of_file = {"path": f"{path.parent.name}/{path.name}", "bytes": size, "sha256": sha256, "group": sha256}
+    of_file = {"path": path.relative_to(folder).as_posix(), "bytes": size, "sha256": sha256, "group": sha256}
     return of_file | {"format": "PNG", "width": width, "height": height, "mode": "L" if channels == 1 else "RGB"}
 
 

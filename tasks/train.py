@@ -12,7 +12,7 @@ from tasks.dataset.manifest import class_names, label_indices, read_manifest, ro
 from tasks.support.commands import command_for_each
 from tasks.support.errors import BadInput
 from tasks.support.files import replacing
-from tasks.support.params import Images, Train
+from tasks.support.params import Arm, Images, Train
 from tasks.support.progress import bar, log
 from tasks.support.tracking import child_run
 
@@ -20,8 +20,7 @@ from tasks.support.tracking import child_run
 def train(params: Train, images: Images, name: str, data: Path = Path("data")) -> Path:
     """Folder with weights.npz (all seeds) and history.csv of the arm `name`.
 
-    An arm reads the rows of data/<rows>, and trains on those of the split train; the oracle also on withheld ones.
-    No arm opens the test set.
+    An arm reads the rows of data/<rows>, and trains on those of `training_rows`. No arm opens the test set.
 
     Raises:
         BadInput: there is no such arm.
@@ -34,7 +33,7 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
     arm = params.arms[name]
     manifest = read_manifest(data / arm.rows)
     classes = class_names(manifest)
-    training = Examples(*_read(rows_of(manifest, "train", *(["withheld"] if arm.withheld else [])), classes, images))
+    training = Examples(*_read(training_rows(manifest, arm), classes, images))
     validation = Examples(*_read(rows_of(manifest, "validation"), classes, images))
     with replacing(data / "classifiers" / name) as folder, child_run(name, arm.model_dump()) as run:
 
@@ -54,6 +53,25 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
         run.files(folder)
     log.info("  %s: balanced accuracy on validation %.3f", name, last["validation_balanced_accuracy"].mean())
     return data / "classifiers" / name
+
+
+def training_rows(manifest: pd.DataFrame, arm: Arm) -> pd.DataFrame:
+    """Rows of the split train; for the oracle also withheld ones; for an arm without filter, unfiltered images instead
+    of filtered ones.
+
+    A twin has for each synthetic image a real one of its class, drawn with replacement and taken for synthetic.
+    """
+    rows = rows_of(manifest, "train", *(["withheld"] if arm.withheld else []))
+    if arm.synthetic is None:
+        return rows
+    real, made = rows[rows["generator"].isna()], rows[rows["generator"].notna()]
+    if not arm.synthetic.filtered:
+        made = rows_of(manifest, "unfiltered")
+    if arm.synthetic.twin:
+        rng = np.random.default_rng(0)
+        paths = {label: some["path"].to_numpy() for label, some in real.groupby("label")}
+        made = made.assign(path=[rng.choice(paths[label]) for label in made["label"]])
+    return pd.concat([real, made], ignore_index=True)
 
 
 def _read(

@@ -15,7 +15,7 @@ from tasks.support import environment
 from tasks.support.files import read_json, sha256_of, write_json
 from tasks.support.params import Filter, Images, Synthesize, Training
 from tasks.support.weights import get_weights
-from tasks.synthesize import LINEAGE, plan, synthesize
+from tasks.synthesize import LINEAGE, UNFILTERED, plan, synthesize
 
 COUNTS = {"bird": 60, "cat": 24, "dog": 50, "emu": 4, "fox": 30, "gnu": 20}
 MADE = ["gnu", "dog", "cat"]  # classes in the generator's own order; of cats and dogs it makes the real images, too
@@ -97,7 +97,9 @@ def done(root: Path) -> Path:
 
 
 def _made(done: Path) -> pd.DataFrame:
-    return read_manifest(done).dropna(subset="generator").reset_index(drop=True)
+    """Rows of the images kept."""
+    rows = read_manifest(done).dropna(subset="generator")
+    return rows[rows["split"] != "unfiltered"].reset_index(drop=True)
 
 
 def _balance(done: Path) -> dict[str, dict[str, Any]]:
@@ -149,9 +151,11 @@ def test_look_alikes_count_once_for_the_folds() -> None:
 
 
 def test_keeps_what_it_promised_and_lists_real_and_synthetic_rows(done: Path) -> None:
-    assert {path.name: len(list(path.iterdir())) for path in done.iterdir() if path.is_dir()} == {"cat": 24, "dog": 10}
+    for folder in (done, done / UNFILTERED):
+        kept = {path.name: len(list(path.iterdir())) for path in folder.iterdir() if path.is_dir()}
+        assert {name: count for name, count in kept.items() if name != UNFILTERED} == {"cat": 24, "dog": 10}
     manifest, made = read_manifest(done), _made(done)
-    assert len(manifest) == len(_rows(COUNTS)) + 34
+    assert len(manifest) == len(_rows(COUNTS)) + 2 * 34
     assert set(made["split"]) == {"train"}
     assert manifest[manifest["split"] == "train"].groupby("label").size().to_dict() == COUNTS | {"cat": 48, "dog": 60}
     assert not made["natural_test"].any()
@@ -218,6 +222,16 @@ def test_lineage_is_enough_to_make_an_image_again(done: Path, root: Path) -> Non
     latents = draw_latents([row["seed"], label], row["latent_index"] + 1, generator.latent)[-1:]
     again = generator.generate(latents, np.array([generator.classes.index(row["label"])], np.int32))
     assert np.abs(read_images([root / row["path"]], 8, 1).astype(int) - again).max() <= 1
+
+
+def test_unfiltered_images_are_the_first_ones_that_the_generator_made(done: Path) -> None:
+    rows = read_manifest(done).query("split == 'unfiltered'")
+    assert rows.groupby("label")["latent_index"].apply(list).to_dict() == {"cat": [*range(24)], "dog": [*range(10)]}
+    assert rows["filter_probability"].isna().all()
+    kept = _made(done).set_index(["label", "latent_index"])["sha256"]
+    both = rows.set_index(["label", "latent_index"])["sha256"].reindex(kept.index).dropna()
+    assert 5 < len(both) < 34  # of the first ones, those that passed
+    assert (both == kept[both.index]).all()
 
 
 def test_the_picture_shows_every_class_that_was_judged(done: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an arm does differently: which examples it draws, how it mixes and shifts them. Drawing only: numpy, no images.
+"""What an arm does differently: which examples it draws, how it weighs, mixes and changes them. Drawing only: numpy.
 
 An arm is one way to train on imbalanced data. All its randomness comes from here, before the compiled loop that
 applies it, so that tests can fix a draw and arms that share a setting share its draws, seed by seed.
@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.support.params import Arm
+from tasks.dataset.affine import IDENTITY, affine_transforms
+from tasks.support.params import Arm, Augmentation
+
+Labels = NDArray[np.integer[Any]]
+Floats = NDArray[np.float32]
+_REMIX_RATIO, _REMIX_SHARE = 3, 0.5  # kappa and tau of Chou et al. 2020, "Remix", as in their experiments
 
 
 @dataclass(frozen=True)
@@ -21,20 +26,34 @@ class Draws:
     Attributes:
         indices: int32 (steps, batch), the examples.
         partners: int32 (steps, batch), with which of all examples each is mixed.
-        coefficients: float32 (steps, batch) in [0, 1], lambda: how much of the example remains; 1 without mixup.
-        offsets_px: int32 (steps, batch, 2), down and right.
+        coefficients: float32 (steps, batch) in [0, 1], lambda: how much of the example's image remains; 1 unmixed.
+        label_coefficients: float32 (steps, batch), the same of its label.
+        weights: float32 (steps, batch), of the example in the loss.
+        transforms: float32 (steps, batch, 8), as `tasks.dataset.affine.transform` takes them.
     """
 
     indices: NDArray[np.int32]
     partners: NDArray[np.int32]
-    coefficients: NDArray[np.float32]
-    offsets_px: NDArray[np.int32]
+    coefficients: Floats
+    label_coefficients: Floats
+    weights: Floats
+    transforms: Floats
+
+
+def class_weights(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """n / (K n_c) for each of the K classes present, 0 for others: the mean over examples is 1."""
+    present = counts > 0
+    weights = np.zeros(len(counts))
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights
 
 
 def draw(
     arm: Arm,
-    labels: NDArray[np.integer[Any]],
+    augmentation: Augmentation | None,
+    labels: Labels,
     synthetic: NDArray[np.bool_],
+    size_px: int,
     batch: int,
     chunks: list[int],
     rng: np.random.Generator,
@@ -42,44 +61,115 @@ def draw(
     """The randomness of a whole training, one `Draws` for each number of steps in `chunks`.
 
     Examples are drawn from the real images: naturally (each once an epoch), or with all classes equally likely
-    (`oversample`). A draw of a class that has synthetic images is then synthetic with probability `synthetic_share`.
-    A synthetic image is never mixed with another: its partner is real. Each kind of randomness has a stream of its
-    own, so that neither the chunks nor the other settings change it.
+    (`oversample`). A draw of a class that has synthetic images is then synthetic with probability `synthetic.share`.
+    A synthetic image is never mixed with another: its partner is real. The last `tail_share` of the steps draws real
+    images alone, naturally, unmixed and weighted by class (deferred re-weighting, Cao et al. 2019). Each kind of
+    randomness has a stream of its own, so that neither the chunks nor the other settings change it.
 
     Args:
+        augmentation: None leaves images as they are.
         labels: int (n,), real and synthetic examples alike.
         synthetic: bool (n,).
+        size_px: side of the images.
     """
-    first, second, mixing, shifting = rng.spawn(4)
-    examples = _Examples(arm, labels, synthetic, first)
-    partners = _Examples(arm, labels, synthetic, second)
-    for steps in chunks:
-        shape = (steps, batch)
-        _, indices = examples.draw(steps * batch)
-        real, others = partners.draw(steps * batch)
+    first, second, mixing, changing, late = rng.spawn(5)
+    examples, partners = (_Examples(arm, labels, synthetic, stream) for stream in (first, second))
+    plain = arm.model_copy(update={"oversample": False, "synthetic": None})
+    tail = _Examples(plain, labels, synthetic, late)
+    weigh = _Weights(arm, labels, synthetic)
+    counts = np.bincount(labels[~synthetic], minlength=int(labels.max()) + 1)
+    steps = sum(chunks)
+    begin, done = steps - round(arm.tail_share * steps), 0
+    for size in chunks:
+        early = min(max(begin - done, 0), size)
+        done += size
+        _, indices = examples.draw(early * batch)
+        real, others = partners.draw(early * batch)
         others = np.where(synthetic[indices] & synthetic[others], real, others)
+        share = _coefficients(arm, early * batch, mixing)
+        last, _ = tail.draw((size - early) * batch)
+        of_label = _label_coefficients(arm, share, counts[labels[indices]], counts[labels[others]])
+        weights = np.concatenate([weigh(indices, others, of_label), weigh.deferred(last)])
+        ones = np.ones(len(last))
+        changes = _changes(augmentation, size * batch, size_px, changing)
         yield Draws(
-            indices=indices.reshape(shape).astype(np.int32),
-            partners=others.reshape(shape).astype(np.int32),
-            coefficients=_coefficients(arm.mixup_alpha, shape, mixing),
-            offsets_px=shifting.integers(-arm.shift_px, arm.shift_px, (*shape, 2), np.int32, endpoint=True),
+            indices=_shaped(size, np.concatenate([indices, last]), np.int32),
+            partners=_shaped(size, np.concatenate([others, last]), np.int32),
+            coefficients=_shaped(size, np.concatenate([share, ones]), np.float32),
+            label_coefficients=_shaped(size, np.concatenate([of_label, ones]), np.float32),
+            weights=_shaped(size, weights, np.float32),
+            transforms=changes.reshape(size, batch, 8),
         )
 
 
-def _coefficients(alpha: float, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
+def _shaped(steps: int, values: NDArray[Any], kind: type) -> NDArray[Any]:
+    return values.reshape(steps, -1).astype(kind)
+
+
+def _coefficients(arm: Arm, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     # Zhang et al. 2018, "mixup", section 2: lambda ~ Beta(alpha, alpha), here one for each example.
-    return (rng.beta(alpha, alpha, shape) if alpha else np.ones(shape)).astype(np.float32)
+    return rng.beta(arm.mixup.alpha, arm.mixup.alpha, count) if arm.mixup else np.ones(count)
+
+
+def _label_coefficients(
+    arm: Arm, share: NDArray[np.float64], own: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Lambda of labels: that of images, or where `remix` and one class is three times as large, all of the rarer one.
+
+    Chou et al. 2020, equation 8. Args: the real images of each example's class and of its partner's.
+    """
+    if not arm.mixup or not arm.mixup.remix:
+        return share
+    rarer = (own >= _REMIX_RATIO * other) & (share < _REMIX_SHARE)
+    own_rarer = (other >= _REMIX_RATIO * own) & (1 - share < _REMIX_SHARE)
+    return np.where(rarer, 0.0, np.where(own_rarer, 1.0, share))
+
+
+def _changes(augmentation: Augmentation | None, count: int, size_px: int, rng: np.random.Generator) -> Floats:
+    if augmentation is None:
+        return np.tile(IDENTITY, (count, 1))
+    most = round(augmentation.shift_share * size_px)  # whole pixels: halves would blur small images
+    draws = rng.random((count, 7))
+    amounts = 2 * draws - 1
+    return affine_transforms(
+        rotation_deg=augmentation.rotation_deg * amounts[:, 0],
+        shifts_px=np.floor((2 * most + 1) * draws[:, 4:6]) - most,
+        shear=augmentation.shear * amounts[:, 1],
+        zooms=1 + augmentation.zoom * amounts[:, 2:4],
+        flips=(draws[:, 6] < 0.5) & augmentation.flip,
+        size_px=size_px,
+    )
+
+
+class _Weights:
+    """Weights of examples in the loss."""
+
+    def __init__(self, arm: Arm, labels: Labels, synthetic: NDArray[np.bool_]) -> None:
+        counts = np.bincount(labels[~synthetic], minlength=int(labels.max()) + 1)
+        self._deferred = class_weights(counts)[labels]
+        self._by_class = self._deferred if arm.loss == "weighted" else np.ones(len(labels))
+        self._by_origin = np.where(synthetic, arm.synthetic.weight if arm.synthetic else 1.0, 1.0)
+
+    def __call__(
+        self, indices: NDArray[np.int64], partners: NDArray[np.int64], coefficients: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Of mixed examples: each part's weight by its share of the label."""
+        each = self._by_class * self._by_origin
+        return np.asarray(coefficients * each[indices] + (1 - coefficients) * each[partners])
+
+    def deferred(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(self._deferred[indices])
 
 
 class _Pool:
     """Some of the examples, from which one of a given class can be drawn."""
 
-    def __init__(self, members: NDArray[np.int64], labels: NDArray[np.integer[Any]], classes: int):
+    def __init__(self, members: NDArray[np.int64], labels: Labels, classes: int):
         self.members = members[np.argsort(labels[members], kind="stable")]
         self.counts = np.bincount(labels[members], minlength=classes)
         self._starts = np.cumsum(self.counts) - self.counts
 
-    def pick(self, classes: NDArray[np.integer[Any]], places: NDArray[np.float64]) -> NDArray[np.int64]:
+    def pick(self, classes: Labels, places: NDArray[np.float64]) -> NDArray[np.int64]:
         """One member of each class; `places` in [0, 1) say which."""
         return np.asarray(self.members[self._starts[classes] + (places * self.counts[classes]).astype(int)])
 
@@ -87,9 +177,7 @@ class _Pool:
 class _Examples:
     """A stream of examples drawn the way of one arm."""
 
-    def __init__(
-        self, arm: Arm, labels: NDArray[np.integer[Any]], synthetic: NDArray[np.bool_], rng: np.random.Generator
-    ):
+    def __init__(self, arm: Arm, labels: Labels, synthetic: NDArray[np.bool_], rng: np.random.Generator):
         self._arm, self._labels = arm, labels
         self._sampling, self._swapping = rng.spawn(2)
         classes = int(labels.max()) + 1
@@ -97,7 +185,7 @@ class _Examples:
         self._synthetic = _Pool(np.flatnonzero(synthetic), labels, classes)
         # A class whose few synthetic images took half of its draws would learn those few by heart.
         made = self._synthetic.counts / np.maximum(self._synthetic.counts + self._real.counts, 1)
-        self._swap = np.minimum(arm.synthetic_share, made)
+        self._swap = np.minimum(arm.synthetic.share if arm.synthetic else 0.0, made)
         self._epoch = self._real.members[:0]
 
     def draw(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

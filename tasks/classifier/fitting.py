@@ -10,7 +10,16 @@ from tasks.classifier.outputs import OfImages, compile_outputs
 from tasks.classifier.training import Examples, build_optimizer, compile_steps
 from tasks.support.params import Arm, Training
 
-_ALIKE = Arm(rows="split", withheld=False, oversample=True, shift_px=0, mixup_alpha=0.0, synthetic_share=0.0)
+_ALIKE = Arm(
+    rows="split",
+    withheld=False,
+    oversample=True,
+    loss="cross_entropy",
+    augmentation=None,
+    mixup=None,
+    synthetic=None,
+    tail_share=0.0,
+)
 
 
 def fit(training: Training, examples: Examples, classes: int, seed: int) -> keras.Model:
@@ -21,9 +30,10 @@ def fit(training: Training, examples: Examples, classes: int, seed: int) -> kera
     """
     size_px, channels = examples.images.shape[2:]
     model = build_classifier(size_px, channels, classes, training.width, seed)
-    run = compile_steps(model, build_optimizer(model, training), _ALIKE, training.batch, classes, examples)
+    run = compile_steps(model, build_optimizer(model, training), _ALIKE, None, training.batch, classes, examples)
     none = np.zeros(len(examples.labels), np.bool_)
-    for draws in draw(_ALIKE, examples.labels, none, training.batch, [training.steps], np.random.default_rng(seed)):
+    rng = np.random.default_rng(seed)
+    for draws in draw(_ALIKE, None, examples.labels, none, size_px, training.batch, [training.steps], rng):
         run(draws)
     return model
 

@@ -1,7 +1,7 @@
 """Training all seeds of one arm, and predicting with what came out."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import keras
@@ -14,12 +14,10 @@ from tasks.classifier.arms import Draws, draw
 from tasks.classifier.mixing import mix
 from tasks.classifier.networks import build_classifier, reset
 from tasks.classifier.outputs import compile_outputs
+from tasks.dataset.affine import transform
 from tasks.dataset.ranges import to_signed
-from tasks.dataset.shifting import shift
-from tasks.support.params import Arm, Train, Training
+from tasks.support.params import Arm, Augmentation, Train, Training
 from tasks.support.weights import Weights, get_weights, set_weights
-
-_BLACK = -1.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def train_seeds(
     """Train one arm once for each seed 1, 2, ..., `params.seeds`, all with one network and one compiled loop.
 
     Initial weights and each stream of draws depend on the seed and not on the arm: trainings of two arms with the same
-    seed are a pair. Validation images are neither shifted nor mixed.
+    seed are a pair. Validation images are neither changed nor mixed.
 
     Args:
         report: called with each record as soon as it is known.
@@ -80,7 +78,10 @@ def train_seeds(
     model = build_classifier(size_px, channels, classes, params.width, seed=1)
     optimizer = build_optimizer(model, params)
     fresh = [variable.value.numpy() for variable in optimizer.variables]
-    run = compile_steps(model, optimizer, arm, params.batch, classes, training)
+    augmentation = params.augmentations[arm.augmentation] if arm.augmentation else None
+    run = compile_steps(model, optimizer, arm, augmentation, params.batch, classes, training)
+    log_prior = _log_prior(training, classes)
+    correction = -log_prior if arm.loss == "logit_adjusted" else np.zeros_like(log_prior)
     probabilities = compile_outputs(model, tf.nn.softmax)
     for seed in range(1, params.seeds + 1):
         reset(model, seed)
@@ -89,12 +90,16 @@ def train_seeds(
         history = []
         rng = np.random.default_rng(seed)
         step = 0
-        for draws in draw(arm, training.labels, training.synthetic, params.batch, _chunks(params), rng):
+        of_training = (training.labels, training.synthetic, size_px, params.batch, _chunks(params), rng)
+        for draws in draw(arm, augmentation, *of_training):
             loss, accuracy = run(draws)
             step += len(draws.indices)
+            _shift_bias(model, correction)
             predicted = probabilities(validation.images)
             history.append(_record(seed, step, loss, accuracy, predicted, validation.labels))
             report(history[-1])
+            if step < params.steps:
+                _shift_bias(model, -correction)
         yield Trained(seed, history, get_weights(model), predicted)
 
 
@@ -122,46 +127,72 @@ def build_optimizer(model: keras.Model, params: Training) -> keras.Optimizer:
 
 
 def compile_steps(
-    model: keras.Model, optimizer: keras.Optimizer, arm: Arm, batch: int, classes: int, examples: Examples
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    arm: Arm,
+    augmentation: Augmentation | None,
+    batch: int,
+    classes: int,
+    examples: Examples,
 ) -> Callable[[Draws], tuple[float, float]]:
     """A function that makes the steps of some draws and returns mean loss and accuracy."""
     images = tf.constant(examples.images)
     labels = tf.one_hot(examples.labels, classes)
+    prior = tf.constant(_log_prior(examples, classes) * (arm.loss == "balanced_softmax"))
 
     shape = [None, batch]
-    kinds = [(shape, tf.int32), (shape, tf.int32), (shape, tf.float32), ([*shape, 2], tf.int32)]
+    kinds = [(shape, tf.int32)] * 2 + [(shape, tf.float32)] * 3 + [([*shape, 8], tf.float32)]
 
     @tf.function(input_signature=[tf.TensorSpec(*kind) for kind in kinds])
-    def steps(indices, partners, coefficients, offsets_px):  # type: ignore[no-untyped-def]
+    def steps(indices, partners, coefficients, label_coefficients, weights, transforms):  # type: ignore[no-untyped-def]
         losses, hits = tf.constant(0.0), tf.constant(0.0)
         for step in tf.range(tf.shape(indices)[0]):
             x, y = _signed(images, indices[step]), tf.gather(labels, indices[step])
-            if arm.mixup_alpha:
+            if arm.mixup:
                 x = mix(x, _signed(images, partners[step]), coefficients[step])
-                y = mix(y, tf.gather(labels, partners[step]), coefficients[step])
-            if arm.shift_px:
-                x = shift(x, offsets_px[step], _BLACK)
-            loss, hit = _train_step(model, optimizer, x, y)
+                y = mix(y, tf.gather(labels, partners[step]), label_coefficients[step])
+            if augmentation:
+                x = transform(x, transforms[step], augmentation.fill)
+            loss, hit = _train_step(model, optimizer, x, y, weights[step], prior)
             losses, hits = losses + loss, hits + hit
         return losses, hits
 
     compiled = steps.get_concrete_function()  # one trace, whatever the number of steps
 
     def run(draws: Draws) -> tuple[float, float]:
-        tensors = (draws.indices, draws.partners, draws.coefficients, draws.offsets_px)
-        losses, hits = compiled(*(tf.constant(value) for value in tensors))
+        losses, hits = compiled(*(tf.constant(getattr(draws, field.name)) for field in fields(Draws)))
         return float(losses) / len(draws.indices), float(hits) / len(draws.indices)
 
     return run
 
 
+def _log_prior(examples: Examples, classes: int) -> NDArray[np.float32]:
+    """Logarithm of the share of each class in the real images, (classes,); an absent one counts as one image."""
+    counts = np.bincount(examples.labels[~examples.synthetic], minlength=classes)
+    return np.asarray(np.log(np.maximum(counts, 1) / max(1, counts.sum())), np.float32)
+
+
+def _shift_bias(model: keras.Model, by: NDArray[np.float32]) -> None:
+    """Post-hoc logit adjustment lies in the bias, so that weights alone say what a classifier predicts.
+
+    Menon et al. 2021, equation 9, with tau = 1.
+    """
+    model.get_layer("logits").bias.assign_add(by)
+
+
 def _train_step(
-    model: keras.Model, optimizer: keras.Optimizer, x: tf.Tensor, y: tf.Tensor
+    model: keras.Model, optimizer: keras.Optimizer, x: tf.Tensor, y: tf.Tensor, weights: tf.Tensor, prior: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Loss and accuracy of one step of softmax cross-entropy on soft labels float32 (batch, classes)."""
+    """Loss and accuracy of one step of weighted softmax cross-entropy on soft labels float32 (batch, classes).
+
+    Args:
+        weights: float32 (batch,).
+        prior: float32 (classes,), added to logits: the log prior makes it Balanced Softmax (Ren et al. 2020, equation
+            4), which is the logit-adjusted loss of Menon et al. 2021, equation 10, as well.
+    """
     with tf.GradientTape() as tape:
         logits = model(x, training=True)
-        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, logits))
+        loss = tf.reduce_mean(weights * tf.nn.softmax_cross_entropy_with_logits(y, logits + prior))
     optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
     hits = tf.equal(tf.argmax(logits, axis=1), tf.argmax(y, axis=1))
     return loss, tf.reduce_mean(tf.cast(hits, tf.float32))

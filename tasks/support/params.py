@@ -5,6 +5,7 @@ and an unknown, missing or out-of-range key is an error that names it.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -292,19 +293,61 @@ class Synthesize(Section):
     filter: Filter
 
 
+class Augmentation(Section):
+    rotation_deg: Annotated[float, Field(ge=0, le=180)]
+    shift_share: Annotated[float, Field(ge=0, le=0.5)]
+    shear: Annotated[float, Field(ge=0, le=1)]
+    zoom: Annotated[float, Field(ge=0, lt=1)]
+    flip: bool
+    fill: Literal["black", "edge"]
+
+
+class Mixup(Section):
+    alpha: Annotated[float, Field(gt=0, le=10)]
+    remix: bool
+
+
+class Synthetic(Section):
+    share: Annotated[float, Field(gt=0, le=1)]
+    weight: Annotated[float, Field(gt=0, le=1)]
+    filtered: bool
+    twin: bool
+
+
 class Arm(Section):
     rows: Literal["split", "synthetic"]
     withheld: bool
     oversample: bool
-    shift_px: Annotated[int, Field(ge=0, le=32)]
-    mixup_alpha: Annotated[float, Field(ge=0, le=10)]
-    synthetic_share: Share
+    loss: Literal["cross_entropy", "weighted", "logit_adjusted", "balanced_softmax"]
+    augmentation: Name | None
+    mixup: Mixup | None
+    synthetic: Synthetic | None
+    tail_share: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _terms_fit(self) -> "Arm":
+        if (self.rows == "synthetic") != (self.synthetic is not None):
+            raise ValueError("rows: synthetic needs a section synthetic, and rows: split needs synthetic: null")
+        if self.oversample and self.loss != "cross_entropy":
+            raise ValueError(f"oversample and loss {self.loss} correct the same thing twice: choose one")
+        if self.tail_share and self.loss != "cross_entropy":
+            raise ValueError(f"tail_share and loss {self.loss} correct the same thing twice: choose one")
+        return self
 
 
 class Train(Training):
     seeds: Annotated[int, Field(ge=2, le=100)]
     record_every: Annotated[int, Field(ge=1)]
+    augmentations: dict[Name, Augmentation]
     arms: Annotated[dict[Name, Arm], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _augmentations_known(self) -> "Train":
+        for name, arm in self.arms.items():
+            if arm.augmentation is not None and arm.augmentation not in self.augmentations:
+                known = ", ".join(self.augmentations) or "none"
+                raise ValueError(f"arms.{name} names augmentation {arm.augmentation}; train.augmentations has {known}")
+        return self
 
 
 class Evaluate(Section):
@@ -313,6 +356,32 @@ class Evaluate(Section):
     seed: Seed
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    max_loss_of_others: Share
+    max_calibration_loss: Share
+
+
+def generative_arms(arms: Mapping[str, Arm]) -> list[str]:
+    """Names of the arms with images of a generator, but for those with images that a user does not have."""
+    return [name for name, arm in arms.items() if arm.synthetic and not arm.synthetic.twin and not arm.withheld]
+
+
+def free_arms(arms: Mapping[str, Arm]) -> list[str]:
+    """Names of the arms that cost nothing: real images only, no controls, and none that a user does not have."""
+    return [name for name, arm in arms.items() if not arm.synthetic and not arm.withheld]
+
+
+def twin_of(arms: Mapping[str, Arm], name: str) -> str | None:
+    """Name of the arm that differs from a generative one in nothing but real images in place of synthetic ones.
+
+    Whether images are filtered does not matter to it.
+    """
+    synthetic = arms[name].synthetic
+    wanted = [
+        arms[name].model_copy(update={"synthetic": synthetic.model_copy(update={"twin": True, "filtered": filtered})})
+        for filtered in (True, False)
+        if synthetic
+    ]
+    return next((other for other, arm in arms.items() if arm in wanted), None)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))  # a model's own attribute would hide the section `validate`
@@ -331,12 +400,14 @@ class Params:
 
     @model_validator(mode="after")
     def _arms_fit(self) -> "Params":
-        rows = {arm.rows for arm in self.train.arms.values() if not arm.withheld}
-        if rows != {"split", "synthetic"}:
+        arms = self.train.arms
+        if not generative_arms(arms) or not free_arms(arms):
             raise ValueError("train.arms needs an arm with rows: split and one with rows: synthetic, not withheld")
-        for name, arm in self.train.arms.items():
-            if (arm.rows == "synthetic") != (arm.synthetic_share > 0):
-                raise ValueError(f"train.arms.{name} needs a synthetic_share above 0 with rows: synthetic, else 0")
+        for name in generative_arms(arms):
+            if twin_of(arms, name) is None:
+                raise ValueError(
+                    f"train.arms.{name} has no twin: add an arm that differs in synthetic.twin: true alone"
+                )
         oracle = self.train.arms.get(self.evaluate.oracle or "")
         if oracle is not None and not oracle.withheld:
             raise ValueError(f"evaluate.oracle names arm {self.evaluate.oracle}, which is none without withheld: true")

@@ -8,18 +8,14 @@ from tasks.classifier import outputs, training
 from tasks.classifier.metrics import accuracy, balanced_accuracy
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.training import Examples, predict, train_seeds
-from tasks.support.params import Arm, Train
+from tasks.support.params import Train
 from tasks.support.weights import get_weights
-
-
-def _arm(**settings) -> Arm:
-    plain = {"rows": "split", "withheld": False, "oversample": False, "shift_px": 0, "mixup_alpha": 0.0}
-    return Arm(**plain | {"synthetic_share": 0.0} | settings)
+from tests.classifier.examples import SHIFTS, arm, made, mixed
 
 
 def _params(**settings) -> Train:
     values = {"seeds": 2, "steps": 8, "batch": 8, "learning_rate": 0.01, "width": 4, "record_every": 4}
-    return Train(**values | settings, arms={"a": _arm(), "b": _arm()})
+    return Train(**values | settings, augmentations={"shifts": SHIFTS}, arms={"a": arm(), "b": arm()})
 
 
 def _examples(count: int, seed: int = 0) -> Examples:
@@ -33,12 +29,14 @@ def _examples(count: int, seed: int = 0) -> Examples:
     return Examples(images, labels, (labels == 2) & (np.arange(count) > count // 2))
 
 
-ALL = _arm(oversample=True, shift_px=1, mixup_alpha=0.5, synthetic_share=0.5)
+ALL = arm(oversample=True, augmentation="shifts", **mixed(0.5), **made())
 
 
-def _train(arm=ALL, count=40, **settings):
+def _train(settings_of=ALL, count=40, **settings):
     records = []
-    trained = list(train_seeds(arm, _params(**settings), 3, _examples(count), _examples(24, seed=1), records.append))
+    trained = list(
+        train_seeds(settings_of, _params(**settings), 3, _examples(count), _examples(24, seed=1), records.append)
+    )
     return trained, records
 
 
@@ -52,7 +50,7 @@ def _bytes(trained) -> list[bytes]:
 
 
 def test_overfits_a_tiny_batch():
-    trained, records = _train(_arm(), count=6, seeds=2, steps=60, batch=6, record_every=20)
+    trained, records = _train(arm(), count=6, seeds=2, steps=60, batch=6, record_every=20)
     for each in trained:
         assert each.history[-1].train_loss < 0.01
         assert each.history[-1].train_accuracy == 1
@@ -87,8 +85,8 @@ def test_recording_more_often_changes_nothing(trained):
 
 def test_all_arms_start_from_the_same_weights_of_a_seed(monkeypatch):
     monkeypatch.setattr(training, "_train_step", lambda *_: (tf.constant(0.0), tf.constant(0.0)))
-    for arm in (_arm(), ALL):
-        for each in _train(arm)[0]:
+    for one in (arm(), ALL):
+        for each in _train(one)[0]:
             fresh = get_weights(build_classifier(8, 1, 3, 4, each.seed))
             assert {name: array.tobytes() for name, array in each.weights.items()} == {
                 name: array.tobytes() for name, array in fresh.items()
@@ -118,7 +116,7 @@ def test_validation_is_neither_shifted_nor_mixed(trained):
 
 def test_first_loss_is_the_cross_entropy_of_the_initial_weights():
     examples = replace(_examples(8), synthetic=np.zeros(8, bool))
-    trained = next(train_seeds(_arm(), _params(steps=1, record_every=1), 3, examples, examples, lambda _: None))
+    trained = next(train_seeds(arm(), _params(steps=1, record_every=1), 3, examples, examples, lambda _: None))
     before = predict(build_classifier(8, 1, 3, 4, 1), [get_weights(build_classifier(8, 1, 3, 4, 1))], examples.images)
     likelihood = before[0][np.arange(8), examples.labels]  # the batch is the whole set, in some order
     assert trained.history[0].train_loss == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)
@@ -129,12 +127,12 @@ def test_first_loss_is_the_cross_entropy_of_the_initial_weights():
 def test_images_reach_the_network_mixed_shifted_and_signed(monkeypatch, alpha):
     seen = []
 
-    def step(_model, _optimizer, x, y):
+    def step(_model, _optimizer, x, y, _weights, _prior):
         tf.py_function(lambda x, y: seen.append((x.numpy(), y.numpy())), [x, y], [])
         return tf.constant(0.0), tf.constant(0.0)
 
     monkeypatch.setattr(training, "_train_step", step)
-    _train(_arm(mixup_alpha=alpha, shift_px=1), seeds=2, steps=4, record_every=4)
+    _train(arm(augmentation="shifts", **(mixed(alpha) if alpha else {})), seeds=2, steps=4, record_every=4)
     images, labels = (np.concatenate(values) for values in zip(*seen, strict=True))
     assert images.dtype == np.float32
     assert images.min() == -1  # black comes in from the side
@@ -154,3 +152,37 @@ def test_predicts_each_training_in_any_number_of_images(monkeypatch):
     assert not np.allclose(whole[0], whole[1])
     monkeypatch.setattr(outputs, "_AT_ONCE", 4)
     np.testing.assert_allclose(predict(model, weights, images), whole, rtol=1e-5)
+
+
+def _validated(steps=40, **settings):
+    """A training of an arm that neither mixes nor changes images."""
+    return _train(arm(**settings), seeds=2, steps=steps, batch=16, record_every=steps // 2)[0][0]
+
+
+def test_logit_adjustment_is_the_plain_training_less_the_log_prior():
+    plain, adjusted = _validated(), _validated(loss="logit_adjusted")
+    examples = _examples(40)
+    counts = np.bincount(examples.labels[~examples.synthetic])
+    moved = plain.validation / (counts / counts.sum())
+    np.testing.assert_allclose(adjusted.validation, moved / moved.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-7)
+    assert plain.history[0].train_loss == adjusted.history[0].train_loss
+    assert plain.history[1].train_loss == pytest.approx(adjusted.history[1].train_loss, rel=1e-5)
+    for name, values in plain.weights.items():
+        if name != "logits/bias":
+            np.testing.assert_allclose(values, adjusted.weights[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_losses_for_imbalance_find_more_of_the_rare_class():
+    plain = _validated(steps=4).validation[:, 2].mean()  # before it knows them all
+    for loss in ("weighted", "balanced_softmax", "logit_adjusted"):
+        assert _validated(steps=4, loss=loss).validation[:, 2].mean() > 1.1 * plain, loss
+
+
+def test_the_first_loss_of_balanced_softmax_has_the_prior_in_it():
+    examples = replace(_examples(8), synthetic=np.zeros(8, bool))
+    settings = arm(loss="balanced_softmax")
+    trained = next(train_seeds(settings, _params(steps=1, record_every=1), 3, examples, examples, lambda _: None))
+    before = predict(build_classifier(8, 1, 3, 4, 1), [get_weights(build_classifier(8, 1, 3, 4, 1))], examples.images)
+    tilted = before[0] * np.bincount(examples.labels)
+    likelihood = (tilted / tilted.sum(axis=1, keepdims=True))[np.arange(8), examples.labels]
+    assert trained.history[0].train_loss == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)

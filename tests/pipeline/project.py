@@ -16,7 +16,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
-ARMS = ["imbalanced", "oversampled_augmented", "gan_mixup"]
+ARMS = ["imbalanced", "oversampled_augmented", "gan_mixup", "gan_mixup_twin"]
 # What hardly trained generators pass: the pipelines here are to synthesise.
 LENIENT = {"min_diversity": 0.0, "min_coverage": 0.0, "max_kid": 1000.0, "min_c_t": -1000.0, "min_authenticity": 0.0}
 DVC = PYTHON.with_name("dvc")

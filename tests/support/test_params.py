@@ -95,8 +95,20 @@ def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "changed", "message"),
     [
-        ("gan_mixup", {"synthetic_share": 0.0}, r"train\.arms\.gan_mixup needs a synthetic_share above 0"),
-        ("full", {"synthetic_share": 0.5}, r"train\.arms\.full needs a synthetic_share above 0 with rows: synthetic"),
+        ("gan_mixup", {"synthetic": None}, "rows: synthetic needs a section synthetic"),
+        ("full", {"rows": "synthetic"}, "rows: synthetic needs a section synthetic"),
+        ("gan_mixup_twin", {"tail_share": 0.1}, r"train\.arms\.gan_mixup has no twin: add an arm that differs in"),
+        ("oversampled_augmented", {"loss": "weighted"}, "oversample and loss weighted correct the same thing twice"),
+        (
+            "imbalanced",
+            {"loss": "weighted", "tail_share": 0.1},
+            "tail_share and loss weighted correct the same thing twice",
+        ),
+        (
+            "full",
+            {"augmentation": "elastic"},
+            r"arms\.full names augmentation elastic; train\.augmentations has shifts",
+        ),
         ("full", {"withheld": False}, "names arm full, which is none without withheld: true"),
     ],
 )

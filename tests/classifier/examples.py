@@ -1,0 +1,30 @@
+"""Arms with the least of everything, to be changed by tests."""
+
+from typing import Any
+
+from tasks.support.params import Arm, Augmentation, Mixup, Synthetic
+
+PLAIN: dict[str, Any] = {
+    "rows": "split",
+    "withheld": False,
+    "oversample": False,
+    "loss": "cross_entropy",
+    "augmentation": None,
+    "mixup": None,
+    "synthetic": None,
+    "tail_share": 0.0,
+}
+SHIFTS = Augmentation(rotation_deg=0, shift_share=0.125, shear=0, zoom=0, flip=False, fill="black")
+
+
+def arm(**settings: Any) -> Arm:
+    return Arm(**PLAIN | settings)
+
+
+def mixed(alpha: float, remix: bool = False) -> dict[str, Any]:
+    return {"mixup": Mixup(alpha=alpha, remix=remix)}
+
+
+def made(share: float = 0.5, weight: float = 1.0, filtered: bool = True, twin: bool = False) -> dict[str, Any]:
+    """Settings of an arm with synthetic images."""
+    return {"rows": "synthetic", "synthetic": Synthetic(share=share, weight=weight, filtered=filtered, twin=twin)}
