@@ -1,8 +1,10 @@
-"""Evaluate: every arm on the test set, the verdict, and the report. The only stage that opens test."""
+"""Evaluate: every arm on the test set, the verdict, and the report. The only stage that opens test images."""
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from tasks.dataset.images import read_images
@@ -13,6 +15,9 @@ from tasks.support.params import Evaluate, Images, Train
 from tasks.support.progress import log
 from tasks.support.tracking import parent_run
 
+if TYPE_CHECKING:
+    from tasks.classifier.comparison import Exams
+
 CHECKED = ("manifest", "clean", "split", "synthetic")  # outputs that carry results of Great Expectations
 
 
@@ -21,21 +26,15 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
 
     Classifiers of arms that params.yaml no longer names are removed.
     """
-    from tasks.classifier.comparison import Exam, compare_arms  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.comparison import compare_arms  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.report import write_report
     from tasks.gan.report import PICTURES, generator_lines
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
-    classes, rows = class_names(manifest), rows_of(manifest, "test")
-    test = Exam(
-        images=read_images(rows["path"], images.size_px, images.channels),
-        labels=label_indices(rows, classes),
-        natural=rows["natural_test"].to_numpy(bool),
-        classes=classes,
-    )
+    exams = _read_exams(manifest, images)
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
-    comparison = compare_arms(params, train, test, data / "classifiers", *unmade(balance))
+    comparison = compare_arms(params, train, exams, data / "classifiers", *unmade(balance))
     about = generator_lines(
         read_json(data / "generator/selection.json"),
         pd.read_csv(data / "generator/scores.csv", dtype={"candidate": str, "cas_classes": str}),
@@ -48,15 +47,31 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         "excluded": rows_of(manifest, "excluded"),
     }
     with replacing(data / "report") as folder, parent_run() as run:
-        write_report(folder, params, comparison, test, balance, sha256_of(data / "generator"), about, checks, removed)
+        write_report(folder, params, comparison, exams, balance, sha256_of(data / "generator"), about, checks, removed)
         for name, source in PICTURES.items():
             if (data / source).exists():  # nothing was filtered where nothing was to be synthesised
                 shutil.copyfile(data / source, folder / name)
-        run.metrics({f"test_balanced_accuracy_{name}": arm.mean for name, arm in comparison.arms.items()})
+        run.metrics({f"test_balanced_accuracy_{name}": arm.test.mean for name, arm in comparison.arms.items()})
         run.tags({"verdict": comparison.verdict.answer, "reasons": " ".join(comparison.verdict.reasons)})
         run.files(folder, "report")
     log.info("  verdict: %s", comparison.verdict.answer)
     return data / "report"
+
+
+def _read_exams(manifest: pd.DataFrame, images: Images) -> "Exams":
+    from tasks.classifier.comparison import Exam, Exams
+
+    classes = class_names(manifest)
+    validation, test = (
+        Exam(
+            images=read_images(rows["path"], images.size_px, images.channels),
+            labels=label_indices(rows, classes),
+            natural=rows["natural_test"].to_numpy(bool),
+        )
+        for rows in (rows_of(manifest, "validation"), rows_of(manifest, "test"))
+    )
+    counts = np.bincount(label_indices(rows_of(manifest, "train"), classes), minlength=len(classes))
+    return Exams(validation, test, classes, counts)
 
 
 def unmade(balance: pd.DataFrame) -> tuple[str | None, list[str]]:

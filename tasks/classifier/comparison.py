@@ -1,5 +1,6 @@
 """Every arm's predictions on the test set, and the one comparison that decides."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,49 +11,59 @@ from numpy.typing import NDArray
 
 from tasks.classifier import metrics
 from tasks.classifier.networks import build_classifier
-from tasks.classifier.statistics import Difference, paired_difference, sign_flip
+from tasks.classifier.statistics import Difference, Gains, Resolution, compare, gap_share, holm, resolution, sign_flip
 from tasks.classifier.training import predict
-from tasks.classifier.verdict import Verdict, choose_pair, decide, free_arms
-from tasks.support.params import Evaluate, Train
+from tasks.classifier.verdict import Evidence, Verdict, choose_pair, decide
+from tasks.support.params import Evaluate, Train, twin_of
 from tasks.support.weights import load_weights
+
+RESOLVED = 0.01  # to which the report says what it takes to know a difference
 
 
 @dataclass(frozen=True)
 class Exam:
-    """The images that decide: uint8 (n, h, w, c), labels int (n,), which are as imbalanced as train, class names."""
+    """Images that classifiers are judged by: uint8 (n, h, w, c), labels int (n,), which are as imbalanced as train."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int32]
     natural: NDArray[np.bool_]
-    classes: list[str]
 
 
 @dataclass(frozen=True)
-class ArmResult:
-    """One arm on test; arrays over seeds.
+class Exams:
+    """The images of validation and of test, class names, and the number of training images of each class."""
 
-    Attributes:
-        correct: bool (seeds, n).
-        accuracy, balanced, natural: float (seeds,); natural is the accuracy on the naturally imbalanced test images.
-        recalls: float (classes,), mean over seeds.
-        confusion: int (classes, classes), summed over seeds.
-        validation: mean balanced accuracy on validation at the end of training.
-        share_of_gap: of the mean balanced accuracies, None where there is no gap or no oracle.
-        history: means over seeds by step.
-    """
+    validation: Exam
+    test: Exam
+    classes: list[str]
+    counts: NDArray[np.int64]
 
-    correct: NDArray[np.bool_]
+    @property
+    def rare(self) -> list[int]:
+        """Labels of the classes with fewer training images than the mean; of all where they have equally many."""
+        below = np.flatnonzero(self.counts < self.counts.mean())
+        return [int(kind) for kind in (below if len(below) else np.arange(len(self.counts)))]
+
+    @property
+    def others(self) -> list[int]:
+        return [kind for kind in range(len(self.counts)) if kind not in self.rare]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One arm's predictions on some images; arrays over seeds, (seeds,) or (seeds, classes), confusion summed."""
+
     accuracy: NDArray[np.float64]
     balanced: NDArray[np.float64]
-    natural: NDArray[np.float64]
+    macro_f1: NDArray[np.float64]
+    g_mean: NDArray[np.float64]
     recalls: NDArray[np.float64]
+    wrong_shares: NDArray[np.float64]
     confusion: NDArray[np.int64]
-    validation: float
-    share_of_gap: float | None
-    history: pd.DataFrame
 
     @property
     def mean(self) -> float:
+        """Of the balanced accuracy."""
         return float(self.balanced.mean())
 
     @property
@@ -62,16 +73,55 @@ class ArmResult:
 
 
 @dataclass(frozen=True)
+class ArmResult:
+    """One arm on test.
+
+    Attributes:
+            test, natural: on all test images, and on those that are as imbalanced as train.
+        validation: mean balanced accuracy on validation at the end of training.
+        calibration: mean expected calibration error on test before and after temperature scaling, fitted on validation.
+        history: means over seeds by step.
+    """
+
+    test: Scores
+    natural: Scores
+    validation: float
+    calibration: tuple[float, float]
+    history: pd.DataFrame
+
+    @property
+    def overfitting(self) -> float:
+        """How much more accurate it is on training batches than on validation at the end of training."""
+        last = self.history.iloc[-1]
+        return float(last["train_accuracy"] - last["validation_accuracy"])
+
+
+@dataclass(frozen=True)
 class Comparison:
+    """All arms, the pair that decides, and what was found of it.
+
+    Attributes:
+        gaps: share of the gap that each arm wins back, with the bounds of its interval; None where there is no gap.
+        p_values: of the sign-flip test of the arms outside the pair against its free one, adjusted after Holm.
+        recalls: of each class, the pair's difference of recalls and its p, adjusted after Holm over the classes.
+        resolution: what it takes to know the pair's difference to +- `RESOLVED`.
+    """
+
     arms: dict[str, ArmResult]
-    pair: tuple[str, str]
-    difference: Difference
-    p: float
+    gaps: dict[str, tuple[float, float, float] | None]
+    p_values: dict[str, float]
+    evidence: Evidence
+    recalls: dict[str, tuple[Difference, float]]
+    resolution: Resolution
     verdict: Verdict
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.evidence.pair
 
 
 def compare_arms(
-    params: Evaluate, train: Train, test: Exam, trained: Path, none_made: str | None, unmade: list[str]
+    params: Evaluate, train: Train, exams: Exams, trained: Path, none_made: str | None, unmade: list[str]
 ) -> Comparison:
     """Predict with every arm in `trained`, and compare the pair chosen on validation.
 
@@ -80,55 +130,117 @@ def compare_arms(
         none_made: why there are no synthetic images, where there are none.
         unmade: sentences on classes that should have some and do not.
     """
-    probabilities = {name: _predict(train, test, trained / name) for name in train.arms}
-    means = {name: _balanced(each, test).mean() for name, each in probabilities.items()}
-    arms = {}
-    for name, each in probabilities.items():
-        history = pd.read_csv(trained / name / "history.csv").groupby("step", as_index=False).mean()
-        share = (
-            metrics.share_of_gap(means[name], means[params.baseline], means[params.oracle]) if params.oracle else None
-        )
-        arms[name] = _result(each, test, history, share)
-    pair = choose_pair(train.arms, {name: arm.validation for name, arm in arms.items()})
-    differences = {
-        name: paired_difference(
-            arms[pair[0]].correct,
-            arms[name].correct,
-            test.labels,
-            params.resamples,
-            params.confidence,
-            np.random.default_rng(params.seed),
-        )
-        for name in free_arms(train.arms)
+    labels = exams.test.labels
+    on_test = {name: _predict(train, exams, exams.test, trained / name) for name in train.arms}
+    correct = {name: metrics.correct(each, labels) for name, each in on_test.items()}
+
+    def gains(one: str, other: str) -> Gains:
+        return compare(correct[one], correct[other], labels, params.resamples, params.seed)
+
+    arms = {
+        name: _result(exams, on_test[name], _predict(train, exams, exams.validation, trained / name), trained / name)
+        for name in train.arms
     }
-    difference = differences[pair[1]]
-    p = sign_flip(difference.by_seed)
-    verdict = decide(pair, (arms[pair[0]].mean, arms[pair[1]].mean), differences, p, params.confidence, none_made)
-    return Comparison(arms, pair, difference, p, Verdict(verdict.answer, verdict.reasons + unmade))
+    pair = choose_pair(train.arms, {name: arm.validation for name, arm in arms.items()})
+    twin = twin_of(train.arms, pair[0]) or ""  # params.yaml is refused without one
+    found = gains(*pair)
+    evidence = _evidence(params, exams, {name: arms[name] for name in pair}, found, twin, gains(pair[0], twin))
+    verdict = decide(evidence, params, none_made)
+    rest = [name for name in arms if name not in pair]
+    p_values = holm([sign_flip(arms[name].test.balanced - arms[pair[1]].test.balanced) for name in rest])
+    return Comparison(
+        arms=arms,
+        gaps=_gaps(params, gains, list(arms)),
+        p_values=dict(zip(rest, p_values, strict=True)),
+        evidence=evidence,
+        recalls=_recalls(params, exams.classes, found),
+        resolution=resolution(found, len(labels), RESOLVED, params.confidence),
+        verdict=Verdict(verdict.answer, verdict.reasons + unmade, verdict.conditions),
+    )
 
 
-def _predict(train: Train, test: Exam, folder: Path) -> NDArray[np.float32]:
-    size_px, channels = test.images.shape[2:]
-    model = build_classifier(size_px, channels, len(test.classes), train.width, seed=0)
-    return predict(model, load_weights(folder / "weights.npz"), test.images)
+def _predict(train: Train, exams: Exams, exam: Exam, folder: Path) -> NDArray[np.float32]:
+    size_px, channels = exam.images.shape[2:]
+    model = build_classifier(size_px, channels, len(exams.classes), train.width, seed=0)
+    return predict(model, load_weights(folder / "weights.npz"), exam.images)
 
 
-def _balanced(probabilities: NDArray[np.float32], test: Exam) -> NDArray[np.float64]:
-    return np.array([metrics.balanced_accuracy(each, test.labels) for each in probabilities])
-
-
-def _result(
-    probabilities: NDArray[np.float32], test: Exam, history: pd.DataFrame, share_of_gap: float | None
-) -> ArmResult:
-    natural: Any = test.natural
+def _result(exams: Exams, on_test: NDArray[np.float32], on_validation: NDArray[np.float32], folder: Path) -> ArmResult:
+    history = pd.read_csv(folder / "history.csv").groupby("step", as_index=False).mean().drop(columns="seed")
+    natural: Any = exams.test.natural
+    before, after = np.mean(
+        [
+            _calibration(test, exams.test.labels, validation, exams.validation.labels)
+            for test, validation in zip(on_test, on_validation, strict=True)
+        ],
+        axis=0,
+    )
     return ArmResult(
-        correct=metrics.correct(probabilities, test.labels),
-        accuracy=np.array([metrics.accuracy(each, test.labels) for each in probabilities]),
-        balanced=_balanced(probabilities, test),
-        natural=np.array([metrics.accuracy(each[natural], test.labels[natural]) for each in probabilities]),
-        recalls=np.mean([metrics.recalls(each, test.labels) for each in probabilities], axis=0),
-        confusion=np.sum([metrics.confusion(each, test.labels) for each in probabilities], axis=0),
+        test=_scores(on_test, exams.test.labels),
+        natural=_scores(on_test[:, natural], exams.test.labels[natural]),
         validation=float(history["validation_balanced_accuracy"].iloc[-1]),
-        share_of_gap=share_of_gap,
+        calibration=(float(before), float(after)),
         history=history,
     )
+
+
+def _scores(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> Scores:
+    def each(metric: Callable[..., Any]) -> NDArray[Any]:
+        return np.array([metric(one, labels) for one in probabilities])
+
+    return Scores(
+        accuracy=each(metrics.accuracy),
+        balanced=each(metrics.balanced_accuracy),
+        macro_f1=each(metrics.macro_f1),
+        g_mean=each(metrics.g_mean),
+        recalls=each(metrics.recalls),
+        wrong_shares=each(metrics.wrong_shares),
+        confusion=each(metrics.confusion).sum(axis=0),
+    )
+
+
+def _calibration(
+    test: NDArray[np.float32],
+    test_labels: NDArray[np.int32],
+    validation: NDArray[np.float32],
+    validation_labels: NDArray[np.int32],
+) -> tuple[float, float]:
+    """Calibration error of one training on test before and after temperature scaling, fitted on validation."""
+    scaled = metrics.scale(test, metrics.temperature(validation, validation_labels))
+    return metrics.calibration_error(test, test_labels), metrics.calibration_error(scaled, test_labels)
+
+
+def _evidence(
+    params: Evaluate, exams: Exams, pair: Mapping[str, ArmResult], gains: Gains, twin: str, over_twin: Gains
+) -> Evidence:
+    (generative, with_images), (free, without) = pair.items()
+    every, confidence = list(range(len(exams.classes))), params.confidence
+    overall = gains.over(every, confidence)
+    return Evidence(
+        pair=(generative, free),
+        means=(with_images.test.mean, without.test.mean),
+        overall=overall,
+        p=sign_flip(overall.by_seed),
+        rare=gains.over(exams.rare, confidence),
+        others=gains.over(exams.others, confidence) if exams.others else None,
+        calibration=(with_images.calibration[1], without.calibration[1]),
+        twin=twin,
+        over_twin=over_twin.over(every, confidence),
+    )
+
+
+def _gaps(
+    params: Evaluate, gains: Callable[[str, str], Gains], names: list[str]
+) -> dict[str, tuple[float, float, float] | None]:
+    """Share of the gap won back by each arm with the bounds of its interval, None where there is no gap or oracle."""
+    if params.oracle is None:
+        return dict.fromkeys(names)
+    oracle = gains(params.oracle, params.baseline)
+    return {name: gap_share(gains(name, params.baseline), oracle, params.confidence) for name in names}
+
+
+def _recalls(params: Evaluate, classes: list[str], gains: Gains) -> dict[str, tuple[Difference, float]]:
+    """Difference of recalls of each class and its p, adjusted after Holm over the classes."""
+    found = [gains.over([kind], params.confidence) for kind in range(len(classes))]
+    adjusted = holm([difference.p for difference in found])
+    return dict(zip(classes, zip(found, adjusted, strict=True), strict=True))

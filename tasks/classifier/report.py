@@ -5,8 +5,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from tasks.classifier.comparison import Comparison, Exam
+from tasks.classifier.comparison import Comparison, Exams, Scores
+from tasks.classifier.tables import (
+    arms_table,
+    by_class_tables,
+    conditions_table,
+    natural_table,
+    recalls_table,
+    resolution_lines,
+)
 from tasks.support.files import write_json
 from tasks.support.params import Evaluate
 from tasks.support.plots import draw_arms, draw_confusions, draw_curves
@@ -16,7 +25,7 @@ def write_report(
     folder: Path,
     params: Evaluate,
     comparison: Comparison,
-    test: Exam,
+    exams: Exams,
     balance: pd.DataFrame,
     generator_sha256: str,
     about_generator: list[str],
@@ -34,51 +43,83 @@ def write_report(
     verdict = comparison.verdict
     about = {"generator_sha256": generator_sha256}  # registration refuses the verdict on another generator
     write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | about)
-    write_json(folder / "metrics.json", _metrics(comparison, test))
-    _write_tables(folder, comparison, test)
-    _draw(folder, params, comparison, test)
+    write_json(folder / "metrics.json", _metrics(comparison, exams))
+    _write_tables(folder, comparison, exams)
+    _draw(folder, params, comparison, exams)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
-    lines = _report(params, comparison, test, balance, about_generator) + _data_lines(checks, removed)
+    lines = _report(params, comparison, exams, balance, about_generator) + _data_lines(checks, removed)
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _metrics(comparison: Comparison, test: Exam) -> dict[str, Any]:
+def _metrics(comparison: Comparison, exams: Exams) -> dict[str, Any]:
     """What `dvc metrics show` compares between revisions; rounded, so that it is read with ease."""
-    arms = {
-        name: {
-            "accuracy": round(float(arm.accuracy.mean()), 5),
-            "balanced_accuracy": round(arm.mean, 5),
-            "balanced_accuracy_spread": round(arm.spread, 5),
-            "natural_accuracy": round(float(arm.natural.mean()), 5),
-            "share_of_gap": None if arm.share_of_gap is None else round(arm.share_of_gap, 4),
-            "recall": {label: round(float(value), 5) for label, value in zip(test.classes, arm.recalls, strict=True)},
+    evidence, arms = comparison.evidence, {}
+    for name, arm in comparison.arms.items():
+        gap = comparison.gaps[name]
+        arms[name] = {
+            "balanced_accuracy_spread": round(arm.test.spread, 5),
+            "test": _means(arm.test, exams.classes),
+            "natural": _means(arm.natural, exams.classes),
+            "calibration_error": round(arm.calibration[0], 5),
+            "calibration_error_scaled": round(arm.calibration[1], 5),
+            "overfitting": round(arm.overfitting, 5),
+            "share_of_gap": None if gap is None else [round(value, 4) for value in gap],
         }
-        for name, arm in comparison.arms.items()
+    overall = evidence.overall
+    gain = {"mean": overall.mean, "low": overall.low, "high": overall.high, "sign_flip_p": evidence.p}
+    conditions = {condition.name: condition.holds for condition in comparison.verdict.conditions}
+    return {
+        "arms": arms,
+        "pair": list(comparison.pair),
+        "gain": {name: round(value, 5) for name, value in gain.items()},
+        "conditions": conditions,
     }
-    difference = comparison.difference
-    gain = {"mean": difference.mean, "low": difference.low, "high": difference.high, "sign_flip_p": comparison.p}
-    return {"arms": arms, "gain": {name: round(value, 5) for name, value in gain.items()}}
 
 
-def _write_tables(folder: Path, comparison: Comparison, test: Exam) -> None:
+def _means(scores: Scores, classes: list[str]) -> dict[str, Any]:
+    """Means over seeds."""
+    recalls, wrong = scores.recalls.mean(axis=0), scores.wrong_shares
+    return {
+        "accuracy": round(float(scores.accuracy.mean()), 5),
+        "balanced_accuracy": round(scores.mean, 5),
+        "macro_f1": round(float(scores.macro_f1.mean()), 5),
+        "g_mean": round(float(scores.g_mean.mean()), 5),
+        "recall": {label: _rounded(value) for label, value in zip(classes, recalls, strict=True)},
+        "wrong_share": {label: _rounded(_mean(each)) for label, each in zip(classes, wrong.T, strict=True)},
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Mean of those that are numbers, NaN where none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 5)
+
+
+def _write_tables(folder: Path, comparison: Comparison, exams: Exams) -> None:
     """curves.csv (arm, step, means over seeds) and confusion.csv (one row per prediction of the arm with synthesis)."""
-    curves = [arm.history.drop(columns="seed").assign(arm=name) for name, arm in comparison.arms.items()]
+    curves = [arm.history.assign(arm=name) for name, arm in comparison.arms.items()]
     pd.concat(curves).to_csv(folder / "curves.csv", index=False, float_format="%.6g")
-    confusion = comparison.arms[comparison.pair[0]].confusion
-    names = np.array(test.classes)
+    confusion = comparison.arms[comparison.pair[0]].test.confusion
+    names = np.array(exams.classes)
     true, predicted = np.repeat(np.stack(np.nonzero(confusion)), confusion[confusion > 0], axis=1)
     pd.DataFrame({"actual": names[true], "predicted": names[predicted]}).to_csv(folder / "confusion.csv", index=False)
 
 
-def _draw(folder: Path, params: Evaluate, comparison: Comparison, test: Exam) -> None:
+def _draw(folder: Path, params: Evaluate, comparison: Comparison, exams: Exams) -> None:
     arms = comparison.arms
     draw_arms(
-        folder / "arms.png", {name: arm.balanced.tolist() for name, arm in arms.items()}, "balanced accuracy on test"
+        folder / "arms.png",
+        {name: arm.test.balanced.tolist() for name, arm in arms.items()},
+        "balanced accuracy on test",
     )
     shown = dict.fromkeys([params.baseline, *comparison.pair])
-    draw_confusions(
-        folder / "confusion.png", {name: arms[name].confusion.astype(np.float64) for name in shown}, test.classes
-    )
+    for name, part in (("confusion", "test"), ("confusion_natural", "natural")):
+        matrices = {each: getattr(arms[each], part).confusion.astype(np.float64) for each in shown}
+        draw_confusions(folder / f"{name}.png", matrices, exams.classes)
     curves = {name: arm.history.set_index("step") for name, arm in arms.items()}
     columns = {
         f"{name}|{column}": curve[column]
@@ -95,38 +136,55 @@ def _draw(folder: Path, params: Evaluate, comparison: Comparison, test: Exam) ->
 def _summary(comparison: Comparison) -> list[str]:
     width = max(len(name) for name in comparison.arms)
     header = f"{'arm'.ljust(width)}  balanced accuracy on test (mean ± spread over seeds)"
-    rows = [f"{name.ljust(width)}  {arm.mean:.4f} ± {arm.spread:.4f}" for name, arm in comparison.arms.items()]
+    rows = [
+        f"{name.ljust(width)}  {arm.test.mean:.4f} ± {arm.test.spread:.4f}" for name, arm in comparison.arms.items()
+    ]
     return [header, *rows, f"verdict: {comparison.verdict.answer}", *comparison.verdict.reasons]
 
 
 def _report(
-    params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame, about_generator: list[str]
+    params: Evaluate, comparison: Comparison, exams: Exams, balance: pd.DataFrame, about_generator: list[str]
 ) -> list[str]:
-    seeds = len(comparison.difference.by_seed)
-    gap = f"; share of the gap: from {params.baseline} (0) to {params.oracle} (1)" if params.oracle else ""
+    seeds, test = len(comparison.evidence.overall.by_seed), exams.test
+    rare = ", ".join(exams.classes[kind] for kind in exams.rare)
+    gap = f" Share of the gap: from {params.baseline} (0) to {params.oracle} (1)." if params.oracle else ""
     return [
         f"# Verdict: {comparison.verdict.answer}",
         "",
         *(f"{reason}\n" for reason in comparison.verdict.reasons),
         f"The two arms were chosen on validation, before test was opened: {seeds} paired seeds, {len(test.labels)}",
         f"test images, {params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
+        f"A yes needs all of these; rare classes are those with fewer training images than the mean: {rare}.",
+        "",
+        *conditions_table(comparison),
+        "",
+        *resolution_lines(comparison, exams, params),
         "",
         "## Arms",
         "",
-        f"Means over {seeds} seeds on test; natural: accuracy on the {int(test.natural.sum())} test images that are as",
-        f"imbalanced as train{gap}.",
+        f"Means over {seeds} seeds on test, and the spread of the balanced accuracy over them.{gap} ECE: expected",
+        "calibration error, before and after temperature scaling. Overfitting: accuracy on training batches, which are",
+        "mixed and changed in some arms, less that on validation. p: of the sign-flip test against",
+        f"{comparison.pair[1]}, adjusted after Holm; it describes and does not decide.",
         "",
-        *_arms_table(comparison),
+        *arms_table(comparison, exams),
         "",
         "![balanced accuracy of each arm and seed](arms.png)",
         "",
+        f"On the {int(test.natural.sum())} test images that are as imbalanced as train:",
+        "",
+        *natural_table(comparison, exams),
+        "",
         "## Classes",
         "",
-        "Recall on test beside what the class had to train on.",
+        f"Recall of {comparison.pair[0]} less that of {comparison.pair[1]}; p adjusted after Holm over the classes.",
         "",
-        *_classes_table(params, comparison, test, balance),
+        *recalls_table(comparison, balance),
         "",
+        *by_class_tables(comparison, exams.classes),
         "![confusion matrices](confusion.png)",
+        "",
+        "![confusion matrices on the naturally imbalanced images](confusion_natural.png)",
         "",
         "## Generator",
         "",
@@ -138,33 +196,6 @@ def _report(
         "![curves](curves.png)",
         "",
     ]
-
-
-def _arms_table(comparison: Comparison) -> list[str]:
-    lines = [
-        "| arm | accuracy | balanced accuracy | spread | natural | validation | share of the gap |",
-        "| --- | --: | --: | --: | --: | --: | --: |",
-    ]
-    for name, arm in comparison.arms.items():
-        share = "undefined" if arm.share_of_gap is None else f"{arm.share_of_gap:.2f}"
-        lines.append(
-            f"| {name} | {arm.accuracy.mean():.4f} | {arm.mean:.4f} | {arm.spread:.4f} | {arm.natural.mean():.4f} "
-            f"| {arm.validation:.4f} | {share} |"
-        )
-    return lines
-
-
-def _classes_table(params: Evaluate, comparison: Comparison, test: Exam, balance: pd.DataFrame) -> list[str]:
-    shown = list(dict.fromkeys([params.baseline, comparison.pair[1], comparison.pair[0]]))
-    recalls = {name: dict(zip(test.classes, comparison.arms[name].recalls, strict=True)) for name in shown}
-    lines = [
-        f"| class | real | synthetic | {' | '.join(shown)} | no synthesis because |",
-        f"| --- | --: | --: | {' | '.join(['--:'] * len(shown))} | --- |",
-    ]
-    for row in balance.to_dict("records"):
-        values = " | ".join(f"{recalls[name][row['label']]:.3f}" for name in shown)
-        lines.append(f"| {row['label']} | {row['real']} | {row['synthetic']} | {values} | {row['abstained']} |")
-    return lines
 
 
 def _data_lines(checks: list[dict[str, Any]], removed: dict[str, pd.DataFrame]) -> list[str]:

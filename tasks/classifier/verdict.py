@@ -1,77 +1,115 @@
-"""The verdict: did synthetic images help more than what costs nothing?"""
+"""The verdict: did synthetic images help more than what costs nothing, without harm elsewhere?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.classifier.statistics import Difference
-from tasks.support.params import Arm
+from tasks.support.params import Arm, Evaluate, free_arms, generative_arms
+
+YES, NO = "synthesise", "do not synthesise"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What decides, of the pair that was chosen on validation: all on test.
+
+    Attributes:
+        pair: names of the arm with and of the arm without synthetic images.
+        means: their balanced accuracies.
+        overall: difference of balanced accuracies.
+        p: of the sign-flip test over seeds.
+        rare: difference of the mean recalls of rare classes, and others of the rest, where there is a rest.
+        calibration: expected calibration errors of the pair after temperature scaling.
+        twin: name of the first arm's control, and over_twin the difference of balanced accuracies from it.
+    """
+
+    pair: tuple[str, str]
+    means: tuple[float, float]
+    overall: Difference
+    p: float
+    rare: Difference
+    others: Difference | None
+    calibration: tuple[float, float]
+    twin: str
+    over_twin: Difference
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One of those that a yes needs, and the sentence that says what was found."""
+
+    name: str
+    holds: bool
+    sentence: str
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`answer` is "synthesise" or "do not synthesise", `reasons` the sentences behind it."""
+    """`answer` is YES or NO, `reasons` the sentences behind it."""
 
     answer: str
     reasons: list[str]
+    conditions: list[Condition]
 
 
 def choose_pair(arms: Mapping[str, Arm], validation: Mapping[str, float]) -> tuple[str, str]:
     """The two arms to compare: the best with synthetic images and the best without, by balanced accuracy on validation.
 
-    Choosing on validation leaves one comparison on test, fixed before test is opened. The oracle takes no part: it sees
-    images that a user does not have. Of equals the first in params.yaml is taken.
+    Choosing on validation leaves one comparison on test, fixed before test is opened. Controls and the oracle take no
+    part: no user has the oracle's images. Of equals the first in params.yaml is taken.
     """
-    generative = [name for name, arm in arms.items() if arm.rows == "synthetic" and not arm.withheld]
-    best = max(free_arms(arms), key=lambda name: validation[name])
-    return max(generative, key=lambda name: validation[name]), best
+    generative, free = generative_arms(arms), free_arms(arms)
+    return max(generative, key=lambda name: validation[name]), max(free, key=lambda name: validation[name])
 
 
-def free_arms(arms: Mapping[str, Arm]) -> list[str]:
-    """Names of the arms that cost nothing: real images only, and none that a user does not have."""
-    return [name for name, arm in arms.items() if arm.rows == "split" and not arm.withheld]
-
-
-def decide(
-    pair: tuple[str, str],
-    means: tuple[float, float],
-    differences: Mapping[str, Difference],
-    p: float,
-    confidence: float,
-    none_made: str | None,
-) -> Verdict:
-    """Yes only if the lower bound of the difference in balanced accuracy is above 0, against the arm without synthetic
-    images that is best on validation, and against every other one that costs nothing.
-
-    The second condition is no second chance, so it needs no correction (intersection-union test, Berger 1982): where
-    validation cannot tell the free arms apart, a pair that differs in more than synthesis would else decide.
+def decide(evidence: Evidence, params: Evaluate, none_made: str | None) -> Verdict:
+    """Yes only if all conditions hold: each may only forbid, so that none needs a correction for the others
+    (intersection-union test, Berger 1982).
 
     Args:
-        pair: names of the arm with and of the arm without synthetic images.
-        means: their mean balanced accuracies on test.
-        differences: between the arm with synthetic images and each arm that costs nothing.
-        p: of the sign-flip test over seeds.
         none_made: why there are no synthetic images, where there are none.
     """
-    generative, other = pair
-    difference = differences[other]
+    found = _conditions(evidence, params)
+    failed = [condition for condition in found if not condition.holds]
+    generative, other = evidence.pair
     compared = (
-        f"{generative} {means[0]:.4f} against {other} {means[1]:.4f}, the best on validation with and without "
-        f"synthetic images: difference {difference.mean:+.4f}, {confidence:.0%} interval [{difference.low:+.4f}, "
-        f"{difference.high:+.4f}] over seeds and test images, sign-flip p {p:.3f}."
+        f"{generative} {evidence.means[0]:.4f} against {other} {evidence.means[1]:.4f}, the best on validation with "
+        f"and without synthetic images: difference {evidence.overall}, {params.confidence:.0%} interval over seeds and "
+        f"test images, sign-flip p {evidence.p:.3f}."
     )
     if none_made:
-        return Verdict("do not synthesise", [none_made, compared])
-    unbeaten = {name: each for name, each in differences.items() if each.low <= 0}
-    if difference.low > 0 and unbeaten:
-        told = ", ".join(
-            f"{name} {each.mean:+.4f} [{each.low:+.4f}, {each.high:+.4f}]" for name, each in unbeaten.items()
-        )
-        why = f"The gain is not shown to be that of the images: {told} against what costs nothing."
-        return Verdict("do not synthesise", [why, compared])
-    if difference.low > 0:
-        return Verdict("synthesise", ["The whole interval lies above 0: the synthetic images helped.", compared])
-    if difference.high < 0:
-        return Verdict(
-            "do not synthesise", ["The whole interval lies below 0: the synthetic images did harm.", compared]
-        )
-    return Verdict("do not synthesise", ["The interval covers 0: no gain is shown over what costs nothing.", compared])
+        return Verdict(NO, [none_made, compared], found)
+    if failed:
+        return Verdict(NO, [*(condition.sentence for condition in failed), compared], found)
+    return Verdict(YES, [compared, *(condition.sentence for condition in found)], found)
+
+
+def _conditions(evidence: Evidence, params: Evaluate) -> list[Condition]:
+    overall, twin, others = evidence.overall, evidence.over_twin, evidence.others
+    most, calibration = params.max_loss_of_others, evidence.calibration
+    loss = calibration[0] - calibration[1]
+    side = "above 0: the synthetic images helped" if overall.low > 0 else "not above 0: no gain is shown"
+    if overall.high < 0:
+        side = "below 0: the synthetic images did harm"
+    conditions = [
+        Condition("gain", overall.low > 0, f"The balanced accuracy differs by {overall}, {side}."),
+        Condition(
+            "images",
+            twin.low > 0,
+            f"Over its control {evidence.twin}, with real images drawn again in place of synthetic ones, the balanced "
+            f"accuracy differs by {twin}: the gain is {'' if twin.low > 0 else 'not shown to be '}that of the images.",
+        ),
+        Condition(
+            "rare classes", evidence.rare.mean > 0, f"The mean recall of the rare classes differs by {evidence.rare}."
+        ),
+        Condition(
+            "calibration",
+            loss <= params.max_calibration_loss,
+            f"The calibration error after temperature scaling is {calibration[0]:.4f} instead of {calibration[1]:.4f}; "
+            f"up to {params.max_calibration_loss:g} more is allowed.",
+        ),
+    ]
+    if others is not None:
+        sentence = f"The mean recall of the other classes differs by {others}; a bound down to {-most:g} is allowed."
+        conditions.append(Condition("other classes", others.low >= -most, sentence))
+    return conditions

@@ -32,7 +32,7 @@ def draw_confusions(path: Path, matrices: Mapping[str, NDArray[np.float64]], cla
     side = 0.42 * len(classes) + 1.3
     figure = Figure(figsize=(side * len(matrices), side + 0.4), layout="constrained")
     for axis, (name, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items(), strict=True):
-        shares = matrix / matrix.sum(axis=1, keepdims=True)
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class may have no images here
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
             if share >= 0.005:

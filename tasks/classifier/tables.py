@@ -1,0 +1,117 @@
+"""Tables of the report on all arms, as lines of Markdown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tasks.classifier.comparison import RESOLVED, Comparison, Exams
+from tasks.support.params import Evaluate
+
+Interval = tuple[float, float, float]
+
+
+def conditions_table(comparison: Comparison) -> list[str]:
+    """What a yes needs, and whether it was found."""
+    rows = [[each.name, "yes" if each.holds else "**no**", each.sentence] for each in comparison.verdict.conditions]
+    return _table(["condition", "holds", "found"], rows, text=range(3))
+
+
+def arms_table(comparison: Comparison, exams: Exams) -> list[str]:
+    """One row an arm, and one of the model that always names the class with the most training images."""
+    header = ["arm", "balanced accuracy", "spread", "accuracy", "macro-F1", "G-mean", "share of the gap", "validation"]
+    header += ["ECE", "ECE scaled", "overfitting", "p"]
+    rows = []
+    for name, arm in comparison.arms.items():
+        test, p = arm.test, comparison.p_values.get(name)
+        scores = [test.mean, test.spread, test.accuracy.mean(), test.macro_f1.mean(), test.g_mean.mean()]
+        cells = [name, *(f"{value:.4f}" for value in scores), _share(comparison.gaps[name])]
+        cells += [f"{value:.4f}" for value in (arm.validation, *arm.calibration)]
+        rows.append([*cells, f"{arm.overfitting:+.4f}", "" if p is None else f"{p:.3f}"])
+    majority = _majority(exams)
+    scores = [f"{majority['balanced']:.4f}", "0.0000", f"{majority['test']:.4f}", f"{majority['f1']:.4f}", "0.0000"]
+    rows.append(["majority", *scores, *[""] * 6])
+    return _table(header, rows)
+
+
+def natural_table(comparison: Comparison, exams: Exams) -> list[str]:
+    """The arms on the test images that are as imbalanced as train."""
+    rows = [
+        [name, *(f"{values.mean():.4f}" for values in (natural.accuracy, natural.balanced, natural.macro_f1))]
+        for name, natural in ((name, arm.natural) for name, arm in comparison.arms.items())
+    ]
+    rows.append(["majority", f"{_majority(exams)['natural']:.4f}", f"{_majority(exams)['balanced']:.4f}", ""])
+    return _table(["arm", "accuracy", "balanced accuracy", "macro-F1"], rows)
+
+
+def by_class_tables(comparison: Comparison, classes: Sequence[str]) -> list[str]:
+    """Recall, and share of wrong predictions, of each class: on all test images, and on those of natural shares."""
+    lines = []
+    for part, title in (("test", "on all test images"), ("natural", "on the naturally imbalanced ones")):
+        for score, about in (
+            ("recalls", "Recall"),
+            ("wrong_shares", "Share of the predictions of a class that are wrong"),
+        ):
+            rows = [
+                [name, *(_number(_mean(values)) for values in getattr(getattr(arm, part), score).T)]
+                for name, arm in comparison.arms.items()
+            ]
+            lines += [f"{about}, {title}:", "", *_table(["arm", *classes], rows), ""]
+    return lines
+
+
+def recalls_table(comparison: Comparison, balance: pd.DataFrame) -> list[str]:
+    """The pair's difference of recalls by class beside what the class had to train on."""
+    rows = []
+    for row in balance.to_dict("records"):
+        difference, p = comparison.recalls[row["label"]]
+        rows.append(
+            [row["label"], str(row["real"]), str(row["synthetic"]), str(difference), f"{p:.3f}", row["abstained"]]
+        )
+    return _table(
+        ["class", "real", "synthetic", "difference of recalls", "p", "no synthesis because"], rows, text=(0, 5)
+    )
+
+
+def resolution_lines(comparison: Comparison, exams: Exams, params: Evaluate) -> list[str]:
+    """What it would take to know the difference to one point."""
+    found, images = comparison.resolution, len(exams.test.labels)
+    seeds = f"{found.seeds} seeds" if found.seeds else "no number of seeds"
+    more = f"{found.images} test images" if found.images else "no number of test images"
+    return [
+        f"To know the difference to ±{RESOLVED:g} ({params.confidence:.0%}), it would take {seeds} with these {images}",
+        f"test images, or {more} with these {len(comparison.evidence.overall.by_seed)} seeds.",
+    ]
+
+
+def _majority(exams: Exams) -> dict[str, float]:
+    """Scores of the model that always names the class with the most training images."""
+    test, largest = exams.test, int(exams.counts.argmax())
+    right = test.labels == largest
+    count, share = len(exams.classes), float(right.mean())
+    return {
+        "test": share,
+        "natural": float(right[test.natural].mean()),
+        "balanced": 1 / count,
+        "f1": 2 * share / (1 + share) / count,
+    }
+
+
+def _share(gap: Interval | None) -> str:
+    return "undefined" if gap is None else f"{gap[0]:.2f} [{gap[1]:.2f}, {gap[2]:.2f}]"
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def _number(value: float) -> str:
+    return "none" if np.isnan(value) else f"{value:.3f}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = (0,)) -> list[str]:
+    """Lines of a table with some columns of text."""
+    sides = ["---" if column in text else "--:" for column in range(len(header))]
+    return [f"| {' | '.join(cells)} |" for cells in (header, sides, *rows)]
