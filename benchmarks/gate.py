@@ -1,4 +1,4 @@
-"""How often the verdict is wrong: `python -m benchmarks.gate --experiments 1000`, about 10 minutes on one core.
+"""How often the verdict is wrong: `python -m benchmarks.gate --experiments 1000`, half an hour on one core.
 
 Experiments are drawn, not trained: whether an arm's training is right about a test image depends on how hard the image
 is, on how hard it is for this arm, on how good this training came out, and on chance. So each experiment has other test
@@ -8,24 +8,17 @@ digits. The spreads are those that make seeds differ by .004 and one arm from an
 
 import argparse
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import norm
 
 from tasks.classifier.statistics import compare
 from tasks.classifier.verdict import YES, Evidence, decide
-from tasks.support.params import Evaluate
+from tasks.support.params import load
 
 CLASSES, RARE = 10, (2, 5, 8)
-PARAMS = Evaluate(
-    baseline="free",
-    oracle=None,
-    seed=0,
-    resamples=1000,
-    confidence=0.95,
-    max_loss_of_others=0.01,
-    max_calibration_loss=0.01,
-)
+PARAMS = load(Path(__file__).parents[1] / "params.yaml").evaluate.model_copy(update={"resamples": 1000})
 RECALLS = np.where(np.isin(np.arange(CLASSES), RARE), 0.90, 0.97)
 IMAGE, ARM_IMAGE, CHANCE, SEED = 1.0, 0.5, 0.5, 0.05
 # Gains of the arm with synthetic images and of its twin in the rare classes; one point of balanced accuracy each .033.

@@ -78,11 +78,7 @@ def draw(
     tail = _Examples(plain, labels, synthetic, late)
     weigh = _Weights(arm, labels, synthetic)
     counts = np.bincount(labels[~synthetic], minlength=int(labels.max()) + 1)
-    steps = sum(chunks)
-    begin, done = steps - round(arm.tail_share * steps), 0
-    for size in chunks:
-        early = min(max(begin - done, 0), size)
-        done += size
+    for size, early in _phases(arm, chunks):
         _, indices = examples.draw(early * batch)
         real, others = partners.draw(early * batch)
         others = np.where(synthetic[indices] & synthetic[others], real, others)
@@ -100,6 +96,16 @@ def draw(
             weights=_shaped(size, weights, np.float32),
             transforms=changes.reshape(size, batch, 8),
         )
+
+
+def _phases(arm: Arm, chunks: list[int]) -> Iterator[tuple[int, int]]:
+    """Number of steps of each chunk, and how many of them come before the tail."""
+    steps = sum(chunks)
+    left = steps - round(arm.tail_share * steps)
+    for size in chunks:
+        early = min(left, size)
+        left -= early
+        yield size, early
 
 
 def _shaped(steps: int, values: NDArray[Any], kind: type) -> NDArray[Any]:

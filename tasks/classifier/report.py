@@ -145,36 +145,9 @@ def _summary(comparison: Comparison) -> list[str]:
 def _report(
     params: Evaluate, comparison: Comparison, exams: Exams, balance: pd.DataFrame, about_generator: list[str]
 ) -> list[str]:
-    seeds, test = len(comparison.evidence.overall.by_seed), exams.test
-    rare = ", ".join(exams.classes[kind] for kind in exams.rare)
-    gap = f" Share of the gap: from {params.baseline} (0) to {params.oracle} (1)." if params.oracle else ""
     return [
-        f"# Verdict: {comparison.verdict.answer}",
-        "",
-        *(f"{reason}\n" for reason in comparison.verdict.reasons),
-        f"The two arms were chosen on validation, before test was opened: {seeds} paired seeds, {len(test.labels)}",
-        f"test images, {params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
-        f"A yes needs all of these; rare classes are those with fewer training images than the mean: {rare}.",
-        "",
-        *conditions_table(comparison),
-        "",
-        *resolution_lines(comparison, exams, params),
-        "",
-        "## Arms",
-        "",
-        f"Means over {seeds} seeds on test, and the spread of the balanced accuracy over them.{gap} ECE: expected",
-        "calibration error, before and after temperature scaling. Overfitting: accuracy on training batches, which are",
-        "mixed and changed in some arms, less that on validation. p: of the sign-flip test against",
-        f"{comparison.pair[1]}, adjusted after Holm; it describes and does not decide.",
-        "",
-        *arms_table(comparison, exams),
-        "",
-        "![balanced accuracy of each arm and seed](arms.png)",
-        "",
-        f"On the {int(test.natural.sum())} test images that are as imbalanced as train:",
-        "",
-        *natural_table(comparison, exams),
-        "",
+        *_verdict_lines(params, comparison, exams),
+        *_arms_lines(params, comparison, exams),
         "## Classes",
         "",
         f"Recall of {comparison.pair[0]} less that of {comparison.pair[1]}; p adjusted after Holm over the classes.",
@@ -194,6 +167,46 @@ def _report(
         "Means over seeds; the oracle and arms that mix or oversample see other training images, hence other losses.",
         "",
         "![curves](curves.png)",
+        "",
+    ]
+
+
+def _verdict_lines(params: Evaluate, comparison: Comparison, exams: Exams) -> list[str]:
+    seeds, images = len(comparison.evidence.overall.by_seed), len(exams.test.labels)
+    rare = ", ".join(exams.classes[kind] for kind in exams.rare)
+    return [
+        f"# Verdict: {comparison.verdict.answer}",
+        "",
+        *(f"{reason}\n" for reason in comparison.verdict.reasons),
+        f"The two arms were chosen on validation, before test was opened: {seeds} paired seeds, {images}",
+        f"test images, {params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
+        f"A yes needs all of these; rare classes are those with fewer training images than the mean: {rare}.",
+        "",
+        *conditions_table(comparison),
+        "",
+        *resolution_lines(comparison, exams, params),
+        "",
+    ]
+
+
+def _arms_lines(params: Evaluate, comparison: Comparison, exams: Exams) -> list[str]:
+    seeds = len(comparison.evidence.overall.by_seed)
+    gap = f" Share of the gap: from {params.baseline} (0) to {params.oracle} (1)." if params.oracle else ""
+    return [
+        "## Arms",
+        "",
+        f"Means over {seeds} seeds on test, and the spread of the balanced accuracy over them.{gap} ECE: expected",
+        "calibration error, before and after temperature scaling. Overfitting: accuracy on training batches, which are",
+        "mixed and changed in some arms, less that on validation. p: of the sign-flip test against",
+        f"{comparison.pair[1]}, adjusted after Holm; it describes and does not decide.",
+        "",
+        *arms_table(comparison, exams),
+        "",
+        "![balanced accuracy of each arm and seed](arms.png)",
+        "",
+        f"On the {int(exams.test.natural.sum())} test images that are as imbalanced as train:",
+        "",
+        *natural_table(comparison, exams),
         "",
     ]
 
