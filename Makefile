@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 UI_PORT ?= 5000
 SERVER ?= http://127.0.0.1:4200/api
 
-.PHONY: demo setup repro refresh register lint test ui server worker lock
+.PHONY: demo setup repro refresh register rollback lint test ui server worker lock
 
 demo: setup  ## run the pipeline by the Prefect flow
 	$(BIN)/python -m flows.rebalance
@@ -30,6 +30,9 @@ refresh: setup  ## list the source anew, so that DVC notices new data
 
 register: setup  ## put the generator into the MLflow registry under the verdict
 	$(BIN)/python -m tasks.register
+
+rollback: setup  ## the champion before this one takes its place again
+	$(BIN)/python -m tasks.rollback
 
 lint: setup
 	$(BIN)/ruff check .

@@ -49,7 +49,7 @@ def rebalance() -> None:
         stages.run(synthesize, params.synthesize, params.images)
         stages.run_each(train, {name: (params.train, params.images, name) for name in params.train.arms})
         stages.run(evaluate, params.evaluate, params.train, params.images)
-        registered = register()
+        registered = register(params)
     print(Path("data/report/summary.txt").read_text(), registered, WHERE_TO_LOOK, sep="")
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from tasks.dataset.images import read_images
-from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of, rows_sha256
 from tasks.support.commands import command
 from tasks.support.files import read_json, remove_others, replacing, sha256_of
+from tasks.support.ledger import open_test
 from tasks.support.params import Evaluate, Images, Train
 from tasks.support.progress import log
 from tasks.support.tracking import parent_run
@@ -24,7 +25,7 @@ CHECKED = ("manifest", "clean", "split", "synthetic")  # outputs that carry resu
 def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("data")) -> Path:
     """Folder with report.md, summary.txt, verdict.json, metrics.json, tables for `dvc plots`, and pictures.
 
-    Classifiers of arms that params.yaml no longer names are removed.
+    Classifiers of arms that params.yaml no longer names are removed. The ledger notes that test was opened.
     """
     from tasks.classifier.comparison import compare_arms  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.report import write_report
@@ -32,7 +33,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
-    exams = _read_exams(manifest, images)
+    exams = read_exams(manifest, images, "evaluate")
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, exams, data / "classifiers", *unmade(balance))
     about = generator_lines(
@@ -47,7 +48,8 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         "excluded": rows_of(manifest, "excluded"),
     }
     with replacing(data / "report") as folder, parent_run() as run:
-        write_report(folder, params, comparison, exams, balance, sha256_of(data / "generator"), about, checks, removed)
+        of = {f"{name}_sha256": sha256_of(data / name) for name in ("generator", "split")}
+        write_report(folder, params, comparison, exams, balance, of, about, checks, removed)
         for name, source in PICTURES.items():
             if (data / source).exists():  # nothing was filtered where nothing was to be synthesised
                 shutil.copyfile(data / source, folder / name)
@@ -58,9 +60,11 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     return data / "report"
 
 
-def _read_exams(manifest: pd.DataFrame, images: Images) -> "Exams":
+def read_exams(manifest: pd.DataFrame, images: Images, by: str) -> "Exams":
+    """The images of validation and test, which the ledger notes as opened by the stage `by`."""
     from tasks.classifier.comparison import Exam, Exams
 
+    open_test(rows_sha256(rows_of(manifest, "test")), by)
     classes = class_names(manifest)
     validation, test = (
         Exam(

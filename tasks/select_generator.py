@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tasks.gan.selection import Snapshot
 
 FILES = ("generator.npz", "generator.json", "grid.png")
+SEEN = "seen.csv"  # the images by which the generator was trained and selected
 PLACE = ("candidate", "seed", "epoch")
 
 Place = tuple[str, int, int]  # candidate, seed and epoch
@@ -29,7 +30,8 @@ Measured = dict[str, Any]  # of a snapshot, as `Measure.measure` gives it
 
 
 def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Images, data: Path = Path("data")) -> Path:
-    """Folder with generator.npz, generator.json and grid.png of the best snapshot, selection.json and all scores.
+    """Folder with generator.npz, generator.json and grid.png of the best snapshot, selection.json, all scores, and the
+    hash, label and split of each image by which it was trained or selected.
 
     KID is taken of every snapshot; guards are asked, and classifiers learn from the images, only of the `cas_snapshots`
     with the lowest KID of each training. `choose` has the rule; classes that need images are all but the largest in
@@ -70,6 +72,8 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
             "pixels": [0, 255],
         }
         write_json(folder / "selection.json", selection)
+        seen = rows_of(manifest, "train", "validation")[["sha256", "label", "split"]]
+        seen.sort_values(["sha256", "label"]).to_csv(folder / SEEN, index=False)
     log.info("  %s", reason)
     return data / "generator"
 

@@ -17,6 +17,7 @@ NO_EFFECT = {
     "tasks/support/environment.py",
     "tasks/support/errors.py",
     "tasks/support/files.py",
+    "tasks/support/ledger.py",
     "tasks/support/params.py",
     "tasks/support/progress.py",
     "tasks/support/quiet.py",

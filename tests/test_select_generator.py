@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tasks.dataset.images import write_image
-from tasks.dataset.manifest import write_manifest
+from tasks.dataset.manifest import read_manifest, rows_of, write_manifest
 from tasks.gan.checkpoints import save_generator
 from tasks.gan.networks import build_generator
 from tasks.gan.sampling import Generator, draw_latents
@@ -89,7 +89,7 @@ def _write_data(data: Path, weights: Weights) -> None:
             if split != "test":
                 write_image(path, image)
             name = path.as_posix()
-            rows.append({"path": name, "label": CLASSES[label], "split": split, "group": name})
+            rows.append({"path": name, "label": CLASSES[label], "split": split, "group": name, "sha256": name})
     (data / "split").mkdir()
     write_manifest(data / "split", pd.DataFrame(rows))
 
@@ -127,6 +127,13 @@ def test_a_late_degradation_makes_it_choose_the_earlier_snapshot(data: Path, sel
         chosen = data / "generators/conditional/seed_0/00020" / name
         assert (data / "generator" / name).read_bytes() == chosen.read_bytes()
     assert not (data / "generators/no_longer_named").exists()
+
+
+def test_the_images_that_a_generator_has_seen_are_listed(data: Path) -> None:
+    manifest, seen = read_manifest(data / "split"), pd.read_csv(data / "generator/seen.csv")
+    rows = rows_of(manifest, "train", "validation")
+    assert 0 < len(rows) < len(manifest)
+    assert sorted(seen.itertuples(index=False)) == sorted(rows[["sha256", "label", "split"]].itertuples(index=False))
 
 
 def test_every_loser_has_its_reason(selection: dict) -> None:

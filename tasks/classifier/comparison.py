@@ -159,6 +159,14 @@ def compare_arms(
     )
 
 
+def compare_trained(params: Evaluate, train: Train, exams: Exams, one: Path, other: Path) -> Difference:
+    """The difference of balanced accuracies on test of two trained arms, of which the folders are given."""
+    labels = exams.test.labels
+    a, b = (metrics.correct(_predict(train, exams, exams.test, folder), labels) for folder in (one, other))
+    found = compare(a, b, labels, params.resamples, params.seed)
+    return found.over(list(range(len(exams.classes))), params.confidence)
+
+
 def _predict(train: Train, exams: Exams, exam: Exam, folder: Path) -> NDArray[np.float32]:
     size_px, channels = exam.images.shape[2:]
     model = build_classifier(size_px, channels, len(exams.classes), train.width, seed=0)

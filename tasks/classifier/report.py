@@ -27,7 +27,7 @@ def write_report(
     comparison: Comparison,
     exams: Exams,
     balance: pd.DataFrame,
-    generator_sha256: str,
+    judged: dict[str, str],
     about_generator: list[str],
     checks: list[dict[str, Any]],
     removed: dict[str, pd.DataFrame],
@@ -36,13 +36,13 @@ def write_report(
 
     Args:
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
-        generator_sha256: of the generator that made them, and what the report says about it.
+        judged: generator_sha256 and split_sha256, of what the verdict is on, and what the report says of the generator.
         checks: rows of checks.json of all stages that check their output.
         removed: the tables `quarantine`, `left out` and `excluded` of files that are not used, each with `reason`.
     """
     verdict = comparison.verdict
-    about = {"generator_sha256": generator_sha256}  # registration refuses the verdict on another generator
-    write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | about)
+    # Registration refuses the verdict on another generator or other data.
+    write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | judged)
     write_json(folder / "metrics.json", _metrics(comparison, exams))
     _write_tables(folder, comparison, exams)
     _draw(folder, params, comparison, exams)

@@ -34,6 +34,12 @@ def label_indices(rows: pd.DataFrame, classes: list[str]) -> NDArray[np.int32]:
     return np.asarray(rows["label"].map({name: index for index, name in enumerate(classes)}), np.int32)
 
 
+def rows_sha256(rows: pd.DataFrame) -> str:
+    """SHA-256 of which images these are and of which classes, whatever their order and paths."""
+    lines = sorted(f"{content} {label}\n" for content, label in zip(rows["sha256"], rows["label"], strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def fractions(hashes: pd.Series, purpose: str) -> NDArray[np.float64]:
     """For each content hash a number in [0, 1) that depends on it and on `purpose` alone, uniform over hashes."""
     start = hashlib.sha256(f"{purpose}:".encode())

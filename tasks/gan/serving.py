@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from tasks.gan.checkpoints import load_generator
 from tasks.gan.sampling import draw_latents
+from tasks.support.errors import BadInput
+from tasks.support.files import sha256_of
 
 
 class ClassGenerator:
@@ -34,5 +36,15 @@ class ClassGenerator:
         return self._generator.generate(latents, labels)
 
 
-def _load_pyfunc(data_path: str) -> ClassGenerator:
+def _load_pyfunc(data_path: str, recorded: dict[str, Any]) -> ClassGenerator:
+    """A generator from the files of which the SHA-256 was recorded as `generator_sha256` at registration.
+
+    Raises:
+        BadInput: the files are others.
+    """
+    if (found := sha256_of(Path(data_path))) != recorded["generator_sha256"]:
+        raise BadInput(
+            f"the generator's files have SHA-256 {found}, {recorded['generator_sha256']} was registered: they were "
+            "changed, fetch them again or register another version"
+        )
     return ClassGenerator(Path(data_path))

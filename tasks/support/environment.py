@@ -19,6 +19,7 @@ _DEFAULTS = {
     "GX_ANALYTICS_ENABLED": "false",
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_TRACKING_URI": f"sqlite:///{ROOT}/mlflow.db",
     # A tracking server that is away must not hold a stage up for minutes.

@@ -1,4 +1,4 @@
-"""MLflow as the mirror of files: the only importer of mlflow.
+"""MLflow as the mirror of files.
 
 A parent run stands for one state of parameters and source listing, with a child run per candidate and arm. A stage
 that runs finds or creates them; nothing here is a DVC output. A tracking server that is away costs a warning, never
@@ -6,26 +6,18 @@ the stage: the files are the truth.
 """
 
 import hashlib
-import io
 import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
-from importlib.metadata import version as installed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from tasks.support import environment
-from tasks.support.errors import BadInput
 from tasks.support.progress import log
 
 EXPERIMENT = "equipoise"
-MODEL = "equipoise-generator"
 
 
 def project_key() -> str:
@@ -74,7 +66,7 @@ class Run:
         try:
             action()
         except Exception as error:  # whatever the store raises: files are the truth
-            log.warning("  not tracked from here on: MLflow said %s", _first_line(error))
+            log.warning("  not tracked from here on: MLflow said %s", first_line(error))
             self.run_id = None
 
 
@@ -125,7 +117,7 @@ def _open(child: str | None, params: Mapping[str, object]) -> Run:
             run_id = client.create_run(experiment, tags=tags, run_name=child).info.run_id
             client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
     except Exception as error:  # whatever the store raises: files are the truth
-        log.warning("  not tracked: MLflow at %s said %s", os.environ["MLFLOW_TRACKING_URI"], _first_line(error))
+        log.warning("  not tracked: MLflow at %s said %s", os.environ["MLFLOW_TRACKING_URI"], first_line(error))
         return Run(client, None)
     return Run(client, run_id, parent_id if child is not None else None)
 
@@ -161,87 +153,6 @@ def _end_abandoned(client: Any, experiment: str) -> None:
             client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says first, or what it is called."""
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-
-
-@dataclass(frozen=True)
-class Candidacy:
-    """A generator that asks for its place in the registry.
-
-    `folder` holds its files, `code` is a package of the modules needed to load them, `tags` what is known of it:
-    `generator_sha256` identifies it.
-    """
-
-    folder: Path
-    code: Path
-    classes: list[str]
-    image_shape: tuple[int, int, int]
-    tags: dict[str, str]
-    promote: bool
-
-
-def register_generator(candidacy: Candidacy) -> str:
-    """Register a generator unless the registry holds it, tag it and set the aliases; one line that says what was done.
-
-    `candidate` is the generator of the present outputs. `champion` is set if it is to be promoted, and taken from this
-    very generator if it no longer is; another champion stays.
-
-    Raises:
-        BadInput: the registry cannot be reached.
-    """
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    client = MlflowClient()
-    try:
-        version = _find_version(client, candidacy.tags["generator_sha256"])
-        known = version is not None
-        if version is None:
-            version = _log_generator(candidacy)
-        for name, value in candidacy.tags.items():
-            client.set_model_version_tag(MODEL, version, name, value[:5000])
-        client.set_registered_model_alias(MODEL, "candidate", version)
-        aliases = client.get_model_version(MODEL, version).aliases
-        if candidacy.promote:
-            client.set_registered_model_alias(MODEL, "champion", version)
-        elif "champion" in aliases:
-            client.delete_registered_model_alias(MODEL, "champion")
-    except MlflowException as error:
-        where = os.environ["MLFLOW_TRACKING_URI"]
-        raise BadInput(
-            f"cannot register at {where}: {_first_line(error)}: start the MLflow server, then `make register`"
-        ) from error
-    known_as = "already registered" if known else "new"
-    outcome = "promoted to champion" if candidacy.promote else "not promoted to champion"
-    return f"{MODEL} version {version} ({known_as}): candidate, {outcome}"
-
-
-def _find_version(client: Any, sha256: str) -> str | None:
-    found = client.search_model_versions(f"name = '{MODEL}' and tags.generator_sha256 = '{sha256}'")
-    return str(found[0].version) if found else None
-
-
-def _log_generator(candidacy: Candidacy) -> str:
-    import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-
-    output = TensorSpec(np.dtype(np.uint8), (-1, *candidacy.image_shape))
-    rows = pd.DataFrame({"class": candidacy.classes, "seed": list(range(len(candidacy.classes)))})
-    columns = [ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]
-    with parent_run() as parent, mlflow.start_run(run_id=parent.run_id):
-        model = mlflow.pyfunc.log_model(
-            name="generator",
-            loader_module="tasks.gan.serving",
-            data_path=str(candidacy.folder),
-            code_paths=[str(candidacy.code)],
-            signature=ModelSignature(inputs=Schema(columns), outputs=Schema([output])),
-            input_example=rows,
-            pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "tensorflow", "keras")],
-        )
-    with redirect_stderr(io.StringIO()):  # it prints what the caller says anyway
-        registered = mlflow.register_model(
-            model.model_uri, MODEL, tags={"generator_sha256": candidacy.tags["generator_sha256"]}
-        )
-    return str(registered.version)

@@ -1,10 +1,12 @@
-"""A planted true effect: where synthesis must help, the real pipeline says so and promotes the generator.
+"""A planted true effect: where synthesis must help, the real pipeline says so and promotes the generator, and a later
+one has to beat it.
 
 Each class is a faint pattern under strong noise that all classes share. Of the rare class there are a few training
 images: a classifier that sees them over and over learns their noise by heart, with mixup or without. A generator that
 learnt the noise from the common classes puts fresh noise over the rare pattern.
 """
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,17 @@ from tasks.dataset.sources import refresh
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.register import register
+from tasks.rollback import rollback
 from tasks.select_generator import select_generator
 from tasks.split import split
-from tasks.support.files import read_json
+from tasks.support.files import read_json, sha256_of
 from tasks.support.params import load
-from tasks.support.tracking import MODEL
+from tasks.support.registry import MODEL, Candidacy, Decision, Registry
 from tasks.synthesize import synthesize
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tasks.validate import validate
+from tests.gan.candidates import save_untrained
 from tests.pipeline.project import ROOT
 
 _PLAIN: dict[str, Any] = {"rows": "split", "withheld": False, "loss": "cross_entropy", "augmentation": None}
@@ -83,7 +87,7 @@ def _run_all() -> str:
     for arm in params.train.arms:
         train(params.train, params.images, arm)
     evaluate(params.evaluate, params.train, params.images)
-    return register()
+    return register(params)
 
 
 @pytest.fixture
@@ -104,10 +108,56 @@ def test_a_true_effect_takes_the_champion_path(planted: Path) -> None:
     )
     assert verdict["verdict"] == "synthesise", verdict["reasons"]
     assert gain["low"] > 0.02  # far from the edge: another processor gives slightly other bits
-    assert line == f"{MODEL} version 1 (new): candidate, promoted to champion"
+    assert line.startswith(f"{MODEL} version 1 (new): candidate, promoted to champion\n")
     client = MlflowClient()
     champion = client.get_model_version_by_alias(MODEL, "champion")
     assert champion.version == client.get_model_version_by_alias(MODEL, "candidate").version
     assert champion.tags["verdict"] == "synthesise"
     assert "above 0: the synthetic images helped" in champion.tags["reasons"]
     assert (planted / "data/report/report.md").read_text().startswith("# Verdict: synthesise\n")
+    _a_champion_of_noise_is_beaten(planted)
+    _a_champion_as_good_stays(planted)
+
+
+def _a_champion_of_noise_is_beaten(project: Path) -> None:
+    """Its images do not pass the filter, so that its arm has real images alone."""
+    rival = _rival(project)
+    save_untrained(rival, ["first", "rare", "second"])
+    assert _put_in_office(rival) == "2"
+    line = register(load())
+    assert line.startswith(f"{MODEL} version 1 (already registered): candidate, promoted to champion\n")
+    decision = Registry().decisions()[-1]
+    assert "and over the champion, version 2, the balanced accuracy differs by +0." in decision.reason
+    assert decision.facts["over_champion"][1] > 0
+    assert decision.earlier == ["1", "2"]
+    assert decision.facts["test_opened"] == 2  # by evaluate, and for the comparison with version 2
+
+
+def _a_champion_as_good_stays(project: Path) -> None:
+    """It has the same weights under another hash, hence the same images and the same classifiers."""
+    rival = _rival(project)
+    (rival / "grid.png").unlink()
+    assert _put_in_office(rival) == "3"
+    expected = (
+        "over the champion, version 3, the balanced accuracy differs by +0.0000 [+0.0000, +0.0000], so that it is"
+    )
+    for _ in range(2):
+        assert expected in register(load())
+    decisions = Registry().decisions()
+    assert [each.event for each in decisions] == ["promoted"] * 4 + ["not promoted"]
+    assert decisions[-1].facts["test_opened"] == 3
+    assert rollback() == f"{MODEL}: version 3 was rolled back; version 1 is champion again"
+
+
+def _rival(project: Path) -> Path:
+    return Path(shutil.copytree(project / "data/generator", project / "rival", dirs_exist_ok=True))
+
+
+def _put_in_office(generator: Path) -> str:
+    registry = Registry()
+    last = registry.decisions()[-1]
+    tags = {"generator_sha256": sha256_of(generator)}
+    version, _ = registry.register(Candidacy(generator, ROOT / "tasks/gan", ["rare"], (8, 8, 1), tags))
+    earlier = [*last.earlier, *([last.champion] if last.champion else [])]
+    registry.decide(Decision("promoted", version, "planted", version, earlier, {}))
+    return version
