@@ -403,6 +403,11 @@ class Params:
         arms = self.train.arms
         if not generative_arms(arms) or not free_arms(arms):
             raise ValueError("train.arms needs an arm with rows: split and one with rows: synthetic, not withheld")
+        if (made := len(generative_arms(arms))) > (free := len(free_arms(arms))):
+            raise ValueError(
+                f"train.arms has {made} arms with synthetic images to choose from on validation and {free} without: the "
+                "more trials the better the choice, so add arms without or remove some"
+            )
         for name in generative_arms(arms):
             if twin_of(arms, name) is None:
                 raise ValueError(

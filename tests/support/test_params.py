@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tasks.support.errors import BadInput
-from tasks.support.params import load
+from tasks.support.params import Params, load
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 
@@ -17,10 +17,10 @@ def values() -> dict[str, Any]:
     return copy.deepcopy(yaml.safe_load(SHIPPED.read_text()))
 
 
-def _load(folder: Path, values: Any) -> None:
+def _load(folder: Path, values: Any) -> Params:
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(values))
-    load(path)
+    return load(path)
 
 
 def test_the_shipped_file_is_valid_and_its_values_arrive() -> None:
@@ -119,6 +119,25 @@ def test_arms_that_cannot_mean_what_they_say_are_refused(
     with pytest.raises(BadInput, match=message) as error:
         _load(tmp_path, values)
     assert len(str(error.value)) < 200
+
+
+def test_the_arms_to_copy_from_are_valid_and_do_not_repeat_each_other(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["train"]["arms"] |= yaml.safe_load((SHIPPED.parent / "benchmarks/arms.yaml").read_text())
+    arms = _load(tmp_path, values).train.arms
+    assert len(arms) == 20  # those that are shipped are among them
+    assert len({arm.model_dump_json() for arm in arms.values()}) == 20
+
+
+def test_arms_with_synthetic_images_do_not_get_more_trials_than_those_without(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    arms = values["train"]["arms"]
+    for number, share in enumerate((0.1, 0.2, 0.3)):
+        for name in ("gan_mixup", "gan_mixup_twin"):
+            synthetic = arms[name]["synthetic"] | {"share": share}
+            arms[f"{name}_{number}"] = arms[name] | {"synthetic": synthetic}
+    with pytest.raises(BadInput, match=r"train\.arms has 4 arms with synthetic images to choose from .* and 3 without"):
+        _load(tmp_path, values)
 
 
 @pytest.mark.parametrize(
