@@ -405,8 +405,8 @@ class Params:
             raise ValueError("train.arms needs an arm with rows: split and one with rows: synthetic, not withheld")
         if (made := len(generative_arms(arms))) > (free := len(free_arms(arms))):
             raise ValueError(
-                f"train.arms has {made} arms with synthetic images to choose from on validation and {free} without: the "
-                "more trials the better the choice, so add arms without or remove some"
+                f"train.arms has {made} arms with synthetic images to choose from on validation, and {free} without: "
+                "more trials find a better one, so add arms without or remove some with"
             )
         for name in generative_arms(arms):
             if twin_of(arms, name) is None:
