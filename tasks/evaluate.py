@@ -1,6 +1,7 @@
 """Evaluate: every arm on the test set, the verdict, and the report. The only stage that opens test images."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pandas as pd
 from tasks.dataset.images import read_images
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.support.commands import command
+from tasks.support.errors import BadInput
 from tasks.support.files import read_json, remove_others, replacing, sha256_of
 from tasks.support.params import Evaluate, Images, Train
 from tasks.support.progress import log
@@ -32,6 +34,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
+    check_labels(data / "classifiers", train.arms, class_names(manifest))
     exams = _read_exams(manifest, images)
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, exams, data / "classifiers", *unmade(balance))
@@ -47,7 +50,9 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         "excluded": rows_of(manifest, "excluded"),
     }
     with replacing(data / "report") as folder, parent_run() as run:
-        write_report(folder, params, comparison, exams, balance, sha256_of(data / "generator"), about, checks, removed)
+        of_generator = (balance, sha256_of(data / "generator"), about)
+        of_arms = (comparison, exams, train.arms, data / "classifiers")
+        write_report(folder, params, *of_arms, *of_generator, checks, removed)
         for name, source in PICTURES.items():
             if (data / source).exists():  # nothing was filtered where nothing was to be synthesised
                 shutil.copyfile(data / source, folder / name)
@@ -56,6 +61,21 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         run.files(folder, "report")
     log.info("  verdict: %s", comparison.verdict.answer)
     return data / "report"
+
+
+def check_labels(trained: Path, arms: Iterable[str], classes: list[str]) -> None:
+    """Refuse classifiers whose labels stand for other classes than those of the data.
+
+    Raises:
+        BadInput: classes.json of an arm has other names, or another order.
+    """
+    for name in arms:
+        known = read_json(trained / name / "classes.json")
+        if known != classes:
+            raise BadInput(
+                f"classifier {name} numbers the classes {', '.join(known)}; the data has {', '.join(classes)}: "
+                f"train it again"
+            )
 
 
 def _read_exams(manifest: pd.DataFrame, images: Images) -> "Exams":

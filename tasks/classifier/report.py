@@ -1,5 +1,6 @@
 """The report on all arms: a verdict, the numbers behind it, and pictures; without dates, so that it is versioned."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.classifier.comparison import Comparison, Exams, Scores
+from tasks.classifier.gallery import sample_lines, training_lines
 from tasks.classifier.tables import (
     arms_table,
     by_class_tables,
@@ -17,7 +19,7 @@ from tasks.classifier.tables import (
     resolution_lines,
 )
 from tasks.support.files import write_json
-from tasks.support.params import Evaluate
+from tasks.support.params import Arm, Evaluate
 from tasks.support.plots import draw_arms, draw_confusions, draw_curves
 
 
@@ -26,6 +28,8 @@ def write_report(
     params: Evaluate,
     comparison: Comparison,
     exams: Exams,
+    arms: Mapping[str, Arm],
+    trained: Path,
     balance: pd.DataFrame,
     generator_sha256: str,
     about_generator: list[str],
@@ -35,6 +39,7 @@ def write_report(
     """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into `folder`.
 
     Args:
+        arms: their settings, and trained: the folder with one folder per arm, as `train` writes them.
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
         generator_sha256: of the generator that made them, and what the report says about it.
         checks: rows of checks.json of all stages that check their output.
@@ -47,7 +52,9 @@ def write_report(
     _write_tables(folder, comparison, exams)
     _draw(folder, params, comparison, exams)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
-    lines = _report(params, comparison, exams, balance, about_generator) + _data_lines(checks, removed)
+    lines = _report(params, comparison, exams, balance, about_generator)
+    lines += training_lines(folder, comparison, arms, trained)
+    lines += ["## The data", "", *sample_lines(folder, exams), *_data_lines(checks, removed)]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -212,7 +219,7 @@ def _arms_lines(params: Evaluate, comparison: Comparison, exams: Exams) -> list[
 
 
 def _data_lines(checks: list[dict[str, Any]], removed: dict[str, pd.DataFrame]) -> list[str]:
-    lines = ["## The data", ""]
+    lines = []
     links = {
         "quarantine": "[contact sheet](../clean/quarantine/{}.png)",
         "left out": "[list](../raw/left_out.csv)",
