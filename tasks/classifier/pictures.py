@@ -56,7 +56,7 @@ def batch_images(
 
 
 def captions(drawn: Draws, examples: Examples, classes: list[str]) -> list[str]:
-    """The label of each image of a step: `.83 cat + .17 dog`, or one name where one class has all of it."""
+    """The label of each image of a step, `.83 cat` and `+ .17 dog` in two lines, or one name where it has all."""
     lines = []
     for own, other, share in zip(drawn.indices, drawn.partners, drawn.label_coefficients.tolist(), strict=True):
         first, second = classes[examples.labels[own]], classes[examples.labels[other]]
@@ -65,7 +65,7 @@ def captions(drawn: Draws, examples: Examples, classes: list[str]) -> list[str]:
         elif share < _LEAST_SHARE:
             lines.append(second)
         else:
-            lines.append(f"{_part(share, first)} + {_part(1 - share, second)}")
+            lines.append(f"{_part(share, first)}\n+ {_part(1 - share, second)}")
     return lines
 
 
@@ -94,7 +94,7 @@ def _draw_batch(path: Path, arm: Arm, images: NDArray[np.uint8], lines: list[str
 
 def beta_density(alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Places in (0, 1), and the density of Beta(alpha, alpha) there; below alpha 1 it is infinite at 0 and 1."""
-    places = np.linspace(0, 1, 401)[1:-1]
+    places = (1 - np.cos(np.pi * np.arange(1, 400) / 400)) / 2  # dense where it is steep
     return places, np.asarray(stats.beta.pdf(places, alpha, alpha))
 
 
@@ -166,10 +166,8 @@ def _draw_changes(path: Path, arm: Arm, augmentation: Augmentation, examples: Ex
     seen, _ = apply_draws(arm.model_copy(update={"mixup": None}), augmentation, same, same, drawn)
     normal = [Cell(image, "as it is"), *(Cell(each, "drawn") for each in to_bytes(seen.numpy()))]
     extremes = bounds(augmentation, len(image))
-    extreme = [
-        Cell(each, change.caption)
-        for each, change in zip(changed(image, extremes, augmentation), extremes, strict=True)
-    ]
+    results = changed(image, extremes, augmentation) if extremes else []  # all amounts may be 0
+    extreme = [Cell(each, change.caption) for each, change in zip(results, extremes, strict=True)]
     rows = [*_rows("as drawn in training", normal), *_rows("each change at its bounds", extreme)]
     draw_sheet(path, f"One training image under the changes of {arm.augmentation}", rows)
 

@@ -14,13 +14,16 @@ from tasks.support.plots import save
 
 _LETTER_PX, _LINE_PX = 6, 12  # of DejaVu Sans Mono in 7 points: letters of equal width, so that captions fit
 _NAME_LETTERS = 34
-_GAP_PX, _FRAME_PX, _HEAD_PX = 12, 3, 34
+_GAP_PX, _FRAME_PX, _CAPTION_PX, _HEAD_PX = 12, 3, 5, 34
 _FRAME = (255, 127, 14)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """An image uint8 (height, width, channels) and its caption; a marked one has an orange frame."""
+    """An image uint8 (height, width, channels) and its caption; a marked one has an orange frame.
+
+    Lines of the caption become one where that fits.
+    """
 
     image: NDArray[np.uint8]
     caption: str = ""
@@ -47,10 +50,10 @@ def draw_sheet(path: Path, title: str, rows: Sequence[Row], note: str = "", cell
     shown = [[_sized(cell.image, cell_px) for cell in row.cells] for row in rows]
     side = max((len(image) for images in shown for image in images), default=cell_px)
     step = max(side, cell_px) + _GAP_PX
-    captions = [[_wrapped(cell.caption, step // _LETTER_PX - 1) for cell in row.cells] for row in rows]
+    captions = [[_joined(cell.caption, step // _LETTER_PX - 1) for cell in row.cells] for row in rows]
     names = [_wrapped(row.name, _NAME_LETTERS) for row in rows]
     left = _GAP_PX + max(((len(line) + 2) * _LETTER_PX for name in names for line in name), default=0)
-    below = [side + _LINE_PX * max(map(len, lines), default=0) for lines in captions]
+    below = [side + _CAPTION_PX + _LINE_PX * max(map(len, lines), default=0) for lines in captions]
     heights = [max(own, _LINE_PX * len(name)) + _GAP_PX for own, name in zip(below, names, strict=True)]
     tops = np.cumsum([_HEAD_PX + _LINE_PX * bool(note), *heights])
     width = max(left + step * max(map(len, shown)), 8 * len(title) + 2 * _GAP_PX, _LETTER_PX * len(note) + 2 * _GAP_PX)
@@ -61,8 +64,13 @@ def draw_sheet(path: Path, title: str, rows: Sequence[Row], note: str = "", cell
         sheet.write(name, _GAP_PX, top)
         for column, (cell, image, caption) in enumerate(zip(row.cells, images, lines, strict=True)):
             sheet.paste(image, left + column * step, top, cell.marked)
-            sheet.write(caption, left + column * step, top + side + _FRAME_PX)
+            sheet.write(caption, left + column * step, top + side + _CAPTION_PX)
     sheet.save(path)
+
+
+def _joined(text: str, letters: int) -> list[str]:
+    line = text.replace("\n", " ")
+    return [line] if len(line) <= letters else _wrapped(text, letters)
 
 
 def _wrapped(text: str, letters: int) -> list[str]:
