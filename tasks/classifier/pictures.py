@@ -166,7 +166,7 @@ def _draw_changes(path: Path, arm: Arm, augmentation: Augmentation, examples: Ex
     seen, _ = apply_draws(arm.model_copy(update={"mixup": None}), augmentation, same, same, drawn)
     normal = [Cell(image, "as it is"), *(Cell(each, "drawn") for each in to_bytes(seen.numpy()))]
     extremes = bounds(augmentation, len(image))
-    results = changed(image, extremes, augmentation) if extremes else []  # all amounts may be 0
+    results = changed(image, extremes, augmentation) if extremes else image[None][:0]  # all amounts may be 0
     extreme = [Cell(each, change.caption) for each, change in zip(results, extremes, strict=True)]
     rows = [*_rows("as drawn in training", normal), *_rows("each change at its bounds", extreme)]
     draw_sheet(path, f"One training image under the changes of {arm.augmentation}", rows)

@@ -1,5 +1,6 @@
 """Pictures for people, drawn so that equal data gives equal bytes."""
 
+import textwrap
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+_NAME_LETTERS = 20  # in a line beside a matrix: three lines, the longest names, are as high as a cell
 _DRAWING = threading.Lock()  # matplotlib is not thread-safe; the flow maps candidates and arms on threads
 
 
@@ -40,7 +42,9 @@ def draw_curves(
 
 def draw_confusions(path: Path, matrices: Mapping[str, NDArray[np.float64]], classes: Sequence[str]) -> None:
     """Confusion matrices (classes, classes) side by side; rows are true classes, each cell a share of its row."""
-    side = 0.42 * len(classes) + 1.3
+    lines = [textwrap.wrap(name, _NAME_LETTERS) for name in classes]
+    longest = max(len(line) for name in lines for line in name)
+    side = 0.42 * len(classes) + 1.2 + 0.1 * longest
     figure = Figure(figsize=(side * len(matrices), side + 0.4), layout="constrained")
     for axis, (name, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items(), strict=True):
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class may have no images here
@@ -50,9 +54,10 @@ def draw_confusions(path: Path, matrices: Mapping[str, NDArray[np.float64]], cla
                 colour = "white" if share > 0.5 else "black"
                 axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=8)
         axis.set(title=name.replace("_", " "), xlabel="predicted", ylabel="true (cells: % of the class)")
-        turned = 0 if max(map(len, classes)) < 4 else 90
-        axis.set_xticks(range(len(classes)), classes, rotation=turned, parse_math=False)
-        axis.set_yticks(range(len(classes)), classes, parse_math=False)
+        turned = 0 if longest < 4 else 90
+        names, text = ["\n".join(name) for name in lines], {"fontsize": 10 if longest < 10 else 7, "parse_math": False}
+        axis.set_xticks(range(len(classes)), names, rotation=turned, **text)
+        axis.set_yticks(range(len(classes)), names, **text)
     save(figure, path)
 
 

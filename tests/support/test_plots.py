@@ -61,10 +61,16 @@ def test_curves_fill_lines_of_panels_of_one_scale(tmp_path: Path) -> None:
     assert one.shape == (340, 1760, 3)
     assert (lines[380:, 460:] == 255).all()  # no panels where there is nothing to show
     blue = (lines == (31, 119, 180)).all(axis=2)
-    high, low = blue[:340, :440].any(axis=1), blue[:340, 440:880].any(axis=1)
-    assert high.argmax() < low.argmax() - 100  # the scale is the same
+    high, low = (np.median(np.nonzero(part)[0]) for part in (blue[:340, :440], blue[:340, 440:880]))
+    assert high < low - 100  # the scale is the same
 
 
 def test_names_of_classes_are_no_formulas(tmp_path: Path) -> None:
     draw_confusions(tmp_path / "confusion.png", {"arm": np.eye(2)}, ["a $\\frac{1}{0}$", "$$"])
     assert (tmp_path / "confusion.png").exists()
+
+
+def test_long_names_of_classes_leave_room_for_the_matrix(tmp_path: Path) -> None:
+    draw_confusions(tmp_path / "confusion.png", {"arm": np.eye(2)}, ["W" * 60, "m" * 60])
+    cells = (_pixels(tmp_path / "confusion.png") == (8, 48, 107)).all(axis=2)  # the darkest blue
+    assert cells.sum() > 2 * 15**2
