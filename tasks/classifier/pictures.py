@@ -31,8 +31,8 @@ def draw_pictures(folder: Path, arm: Arm, params: Train, examples: Examples, cla
     first = _some(draws, 0, slice(None))
     batch = batch_images(arm, augmentation, examples, len(classes), first)
     _draw_batch(folder / "batch.png", arm, batch, captions(first, examples, classes), with_synthetic(first, examples))
-    if arm.mixup:
-        mixed = draws.coefficients[: steps_before_tail(arm, params.steps)]
+    mixed = draws.coefficients[: steps_before_tail(arm, params.steps)]
+    if arm.mixup and len(mixed):  # the tail may be the whole of a short training
         _draw_beta(folder / "beta.png", arm.mixup.alpha, mixed)
     if augmentation:
         _draw_changes(folder / "changes.png", arm, augmentation, examples, _some(draws, 0, slice(_COLUMNS - 1)))

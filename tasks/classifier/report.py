@@ -206,6 +206,7 @@ def _arms_lines(params: Evaluate, comparison: Comparison, exams: Exams) -> list[
         "calibration error, before and after temperature scaling. Overfitting: accuracy on training batches, which are",
         "mixed and changed in some arms, less that on validation. p: of the sign-flip test against",
         f"{comparison.pair[1]}, adjusted after Holm; it describes and does not decide.",
+        "The majority always names the class with the most training images.",
         "",
         *arms_table(comparison, exams),
         "",

@@ -13,7 +13,7 @@ from PIL import Image
 from tasks.support.plots import save
 
 _LETTER_PX, _LINE_PX = 6, 12  # of DejaVu Sans Mono in 7 points: letters of equal width, so that captions fit
-_NAME_LETTERS = 34
+_NAME_LETTERS = 42
 _GAP_PX, _FRAME_PX, _CAPTION_PX, _HEAD_PX = 12, 3, 5, 34
 _FRAME = (255, 127, 14)
 
@@ -53,7 +53,8 @@ def draw_sheet(path: Path, title: str, rows: Sequence[Row], note: str = "", cell
     captions = [[_joined(cell.caption, step // _LETTER_PX - 1) for cell in row.cells] for row in rows]
     names = [_wrapped(row.name, _NAME_LETTERS) for row in rows]
     left = _GAP_PX + max(((len(line) + 2) * _LETTER_PX for name in names for line in name), default=0)
-    below = [side + _CAPTION_PX + _LINE_PX * max(map(len, lines), default=0) for lines in captions]
+    most = [max(map(len, lines), default=0) for lines in captions]
+    below = [side + _CAPTION_PX * (count > 0) + _LINE_PX * count for count in most]
     heights = [max(own, _LINE_PX * len(name)) + _GAP_PX for own, name in zip(below, names, strict=True)]
     tops = np.cumsum([_HEAD_PX + _LINE_PX * bool(note), *heights])
     width = max(left + step * max(map(len, shown)), 8 * len(title) + 2 * _GAP_PX, _LETTER_PX * len(note) + 2 * _GAP_PX)
@@ -69,8 +70,7 @@ def draw_sheet(path: Path, title: str, rows: Sequence[Row], note: str = "", cell
 
 
 def _joined(text: str, letters: int) -> list[str]:
-    line = text.replace("\n", " ")
-    return [line] if len(line) <= letters else _wrapped(text, letters)
+    return _wrapped(text.replace("\n", " ") if len(text) <= letters else text, letters)
 
 
 def _wrapped(text: str, letters: int) -> list[str]:

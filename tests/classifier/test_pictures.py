@@ -136,6 +136,7 @@ def test_an_image_is_changed_as_its_caption_says() -> None:
         (ALL, ["batch.png", "beta.png", "changes.png"]),
         (arm(**mixed(1.0, remix=True), tail_share=0.5), ["batch.png", "beta.png"]),
         (arm(augmentation="shifts"), ["batch.png", "changes.png"]),
+        (arm(**mixed(0.2), tail_share=0.9), ["batch.png"]),
         (arm(), ["batch.png"]),
     ],
 )

@@ -43,7 +43,7 @@ def test_long_names_and_captions_neither_touch_images_nor_each_other(tmp_path: P
     draw_sheet(tmp_path / "sheet.png", "title", rows, "note")
     pixels = _pixels(tmp_path / "sheet.png")
     dark = (pixels < 128).any(axis=2)
-    left, high = 12 + 36 * 6, 128 + 5 + 5 * 12 + 12  # a caption has three lines of the first name, two of the second
+    left, high = 12 + 44 * 6, 128 + 5 + 5 * 12 + 12  # a caption has three lines of the first name, two of the second
     for number, image in enumerate(images):
         top, start = 46 + high * (number // 2), left + 140 * (number % 2)
         shown = image.repeat(4, axis=0).repeat(4, axis=1)
@@ -73,6 +73,7 @@ def test_marked_images_have_a_frame(tmp_path: Path) -> None:
 def test_rows_may_be_without_images(tmp_path: Path) -> None:
     draw_sheet(tmp_path / "some.png", "", [Row("a", []), Row("b", [Cell(_images(1, 8)[0])])], cell_px=64)
     draw_sheet(tmp_path / "none.png", "none at all", [Row("a", [])])
+    assert len(_pixels(tmp_path / "some.png")) == 34 + 2 * (64 + 12)  # without captions no room for them
     assert (_pixels(tmp_path / "some.png")[34:80, 30:] == 255).all()
     assert (_pixels(tmp_path / "none.png") < 128).any()
 
