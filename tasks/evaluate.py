@@ -1,6 +1,7 @@
 """Evaluate: every arm on the test set, the verdict, and the report. The only stage that opens test images."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pandas as pd
 from tasks.dataset.images import read_images
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of, rows_sha256
 from tasks.support.commands import command
+from tasks.support.errors import BadInput
 from tasks.support.files import read_json, remove_others, replacing, sha256_of
 from tasks.support.ledger import open_test
 from tasks.support.params import Evaluate, Images, Train
@@ -28,28 +30,36 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     Classifiers of arms that params.yaml no longer names are removed. The ledger notes that test was opened.
     """
     from tasks.classifier.comparison import compare_arms  # deferred: TensorFlow takes seconds to start
-    from tasks.classifier.report import write_report
+    from tasks.classifier.report import About, write_report
     from tasks.gan.report import PICTURES, generator_lines
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
+    check_labels(data / "classifiers", train.arms, class_names(manifest))
     exams = read_exams(manifest, images, "evaluate")
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, exams, data / "classifiers", *unmade(balance))
-    about = generator_lines(
+    lines = generator_lines(
         read_json(data / "generator/selection.json"),
         pd.read_csv(data / "generator/scores.csv", dtype={"candidate": str, "cas_classes": str}),
         read_json(data / "synthetic/filter.json"),
     )
-    checks = [row for stage in CHECKED for row in read_json(data / stage / "checks.json")]
     removed = {
         "quarantine": pd.read_csv(data / "clean/quarantine.csv", keep_default_na=False),
         "left out": pd.read_csv(data / "raw/left_out.csv", keep_default_na=False),
         "excluded": rows_of(manifest, "excluded"),
     }
+    about = About(
+        arms=train.arms,
+        trained=data / "classifiers",
+        balance=balance,
+        judged={f"{name}_sha256": sha256_of(data / name) for name in ("generator", "split")},
+        generator=lines,
+        checks=[row for stage in CHECKED for row in read_json(data / stage / "checks.json")],
+        removed=removed,
+    )
     with replacing(data / "report") as folder, parent_run() as run:
-        of = {f"{name}_sha256": sha256_of(data / name) for name in ("generator", "split")}
-        write_report(folder, params, comparison, exams, balance, of, about, checks, removed)
+        write_report(folder, params, comparison, exams, about)
         for name, source in PICTURES.items():
             if (data / source).exists():  # nothing was filtered where nothing was to be synthesised
                 shutil.copyfile(data / source, folder / name)
@@ -58,6 +68,21 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         run.files(folder, "report")
     log.info("  verdict: %s", comparison.verdict.answer)
     return data / "report"
+
+
+def check_labels(trained: Path, arms: Iterable[str], classes: list[str]) -> None:
+    """Refuse classifiers whose labels stand for other classes than those of the data.
+
+    Raises:
+        BadInput: classes.json of an arm has other names, or another order.
+    """
+    for name in arms:
+        known = read_json(trained / name / "classes.json")
+        if known != classes:
+            raise BadInput(
+                f"classifier {name} numbers the classes {', '.join(known)}; the data has {', '.join(classes)}: "
+                f"train it again"
+            )
 
 
 def read_exams(manifest: pd.DataFrame, images: Images, by: str) -> "Exams":

@@ -11,20 +11,21 @@ from tasks.dataset.images import read_images
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.support.commands import command_for_each
 from tasks.support.errors import BadInput
-from tasks.support.files import replacing
+from tasks.support.files import replacing, write_json
 from tasks.support.params import Arm, Images, Train
 from tasks.support.progress import bar, log
 from tasks.support.tracking import child_run
 
 
 def train(params: Train, images: Images, name: str, data: Path = Path("data")) -> Path:
-    """Folder with weights.npz (all seeds) and history.csv of the arm `name`.
+    """Folder with weights.npz (all seeds), classes.json, history.csv, and pictures of what the arm `name` trains on.
 
     An arm reads the rows of data/<rows>, and trains on those of `training_rows`. No arm opens the test set.
 
     Raises:
         BadInput: there is no such arm.
     """
+    from tasks.classifier.pictures import draw_pictures
     from tasks.classifier.training import Examples, Record, train_seeds  # deferred: TensorFlow takes seconds to start
     from tasks.support.weights import save_weights
 
@@ -43,6 +44,8 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
 
         trainings = train_seeds(arm, params, len(classes), training, validation, report)
         trained = list(bar(trainings, f"train {name}", "seed", total=params.seeds))
+        draw_pictures(folder, arm, params, training, classes)
+        write_json(folder / "classes.json", classes)  # the names of the labels that the weights know
         save_weights(folder / "weights.npz", [each.weights for each in trained])
         history = pd.DataFrame([asdict(record) for each in trained for record in each.history])
         history.to_csv(folder / "history.csv", index=False, float_format="%.6g")

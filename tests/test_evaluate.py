@@ -1,6 +1,11 @@
-import pandas as pd
+from pathlib import Path
 
-from tasks.evaluate import unmade
+import pandas as pd
+import pytest
+
+from tasks.evaluate import check_labels, unmade
+from tasks.support.errors import BadInput
+from tasks.support.files import write_json
 
 
 def _balance(*rows: tuple[str, int, str]) -> pd.DataFrame:
@@ -17,3 +22,12 @@ def test_each_class_that_should_have_images_and_has_none_is_told_with_the_reason
 def test_balanced_classes_and_filled_ones_have_nothing_to_tell() -> None:
     assert unmade(_balance(("cat", 0, ""), ("dog", 9, ""))) == (None, [])
     assert unmade(_balance(("cat", 0, ""), ("dog", 0, ""))) == ("The classes are balanced: nothing to synthesise.", [])
+
+
+def test_classifiers_that_number_the_classes_otherwise_are_refused(tmp_path: Path) -> None:
+    for name, classes in (("one", ["cat", "dog"]), ("two", ["dog", "cat"])):
+        (tmp_path / name).mkdir()
+        write_json(tmp_path / name / "classes.json", classes)
+    check_labels(tmp_path, ["one"], ["cat", "dog"])
+    with pytest.raises(BadInput, match=r"classifier two numbers the classes dog, cat; the data has cat, dog: train it"):
+        check_labels(tmp_path, ["one", "two"], ["cat", "dog"])

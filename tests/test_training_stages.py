@@ -165,6 +165,20 @@ def test_only_the_oracle_opens_withheld_images_and_no_arm_opens_test(
     assert list(history["step"]) == [2, 4, 5] * 2
 
 
+def test_an_arm_is_kept_with_its_classes_and_pictures_and_gives_the_same_bytes_again(
+    split: Path, params: Params
+) -> None:
+    _draw(split, "train", "validation")
+    folder = split / "data/classifiers/mixup_oversampled_augmented"
+    train(params.train, IMAGES, folder.name)
+    pictures = {"batch.png", "beta.png", "changes.png"}
+    assert {path.name for path in folder.iterdir()} == pictures | {"classes.json", "history.csv", "weights.npz"}
+    assert read_json(folder / "classes.json") == ["cat", "dog"]
+    before = sha256_of(folder)
+    train(params.train, IMAGES, folder.name)
+    assert sha256_of(folder) == before
+
+
 @pytest.mark.usefixtures("split")
 def test_unknown_names_are_answered_with_the_known_ones(params: Params) -> None:
     with pytest.raises(BadInput, match=r"no candidate three in params\.yaml; expected one of one, two"):

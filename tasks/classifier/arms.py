@@ -98,10 +98,14 @@ def draw(
         )
 
 
+def steps_before_tail(arm: Arm, steps: int) -> int:
+    """How many of the steps of a training come before its tail."""
+    return steps - round(arm.tail_share * steps)
+
+
 def _phases(arm: Arm, chunks: list[int]) -> Iterator[tuple[int, int]]:
     """Number of steps of each chunk, and how many of them come before the tail."""
-    steps = sum(chunks)
-    left = steps - round(arm.tail_share * steps)
+    left = steps_before_tail(arm, sum(chunks))
     for size in chunks:
         early = min(left, size)
         left -= early
@@ -131,10 +135,15 @@ def _label_coefficients(
     return np.where(rarer, 0.0, np.where(own_rarer, 1.0, share))
 
 
+def most_shift_px(augmentation: Augmentation, size_px: int) -> int:
+    """By how many pixels images of that side are shifted at most: whole ones, since halves would blur small images."""
+    return round(augmentation.shift_share * size_px)
+
+
 def _changes(augmentation: Augmentation | None, count: int, size_px: int, rng: np.random.Generator) -> Floats:
     if augmentation is None:
         return np.tile(IDENTITY, (count, 1))
-    most = round(augmentation.shift_share * size_px)  # whole pixels: halves would blur small images
+    most = most_shift_px(augmentation, size_px)
     draws = rng.random((count, 7))
     amounts = 2 * draws - 1
     return affine_transforms(

@@ -1,5 +1,7 @@
 """The report on all arms: a verdict, the numbers behind it, and pictures; without dates, so that it is versioned."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.classifier.comparison import Comparison, Exams, Scores
+from tasks.classifier.gallery import sample_lines, training_lines
 from tasks.classifier.tables import (
     arms_table,
     by_class_tables,
@@ -17,37 +20,43 @@ from tasks.classifier.tables import (
     resolution_lines,
 )
 from tasks.support.files import write_json
-from tasks.support.params import Evaluate
+from tasks.support.params import Arm, Evaluate, free_arms, generative_arms
 from tasks.support.plots import draw_arms, draw_confusions, draw_curves
 
 
-def write_report(
-    folder: Path,
-    params: Evaluate,
-    comparison: Comparison,
-    exams: Exams,
-    balance: pd.DataFrame,
-    judged: dict[str, str],
-    about_generator: list[str],
-    checks: list[dict[str, Any]],
-    removed: dict[str, pd.DataFrame],
-) -> None:
-    """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into `folder`.
+@dataclass(frozen=True)
+class About:
+    """What the report tells beside the comparison.
 
-    Args:
+    Attributes:
+        arms: their settings, and trained: the folder with one folder per arm, as `train` writes them.
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
-        judged: generator_sha256 and split_sha256, of what the verdict is on, and what the report says of the generator.
+        judged: generator_sha256 and split_sha256: registration refuses the verdict on others.
+        generator: lines on it.
         checks: rows of checks.json of all stages that check their output.
         removed: the tables `quarantine`, `left out` and `excluded` of files that are not used, each with `reason`.
     """
+
+    arms: Mapping[str, Arm]
+    trained: Path
+    balance: pd.DataFrame
+    judged: dict[str, str]
+    generator: list[str]
+    checks: list[dict[str, Any]]
+    removed: dict[str, pd.DataFrame]
+
+
+def write_report(folder: Path, params: Evaluate, comparison: Comparison, exams: Exams, about: About) -> None:
+    """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into a folder."""
     verdict = comparison.verdict
-    # Registration refuses the verdict on another generator or other data.
-    write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | judged)
+    write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | about.judged)
     write_json(folder / "metrics.json", _metrics(comparison, exams))
     _write_tables(folder, comparison, exams)
     _draw(folder, params, comparison, exams)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
-    lines = _report(params, comparison, exams, balance, about_generator) + _data_lines(checks, removed)
+    lines = _report(params, comparison, exams, about)
+    lines += training_lines(folder, comparison, about.arms, about.trained)
+    lines += ["## The data", "", *sample_lines(folder, exams), *_data_lines(about.checks, about.removed)]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -142,17 +151,15 @@ def _summary(comparison: Comparison) -> list[str]:
     return [header, *rows, f"verdict: {comparison.verdict.answer}", *comparison.verdict.reasons]
 
 
-def _report(
-    params: Evaluate, comparison: Comparison, exams: Exams, balance: pd.DataFrame, about_generator: list[str]
-) -> list[str]:
+def _report(params: Evaluate, comparison: Comparison, exams: Exams, about: About) -> list[str]:
     return [
-        *_verdict_lines(params, comparison, exams),
+        *_verdict_lines(params, comparison, exams, about.arms),
         *_arms_lines(params, comparison, exams),
         "## Classes",
         "",
         f"Recall of {comparison.pair[0]} less that of {comparison.pair[1]}; p adjusted after Holm over the classes.",
         "",
-        *recalls_table(comparison, balance),
+        *recalls_table(comparison, about.balance),
         "",
         *by_class_tables(comparison, exams.classes),
         "![confusion matrices](confusion.png)",
@@ -161,7 +168,7 @@ def _report(
         "",
         "## Generator",
         "",
-        *about_generator,
+        *about.generator,
         "## Training",
         "",
         "Means over seeds; the oracle and arms that mix or oversample see other training images, hence other losses.",
@@ -171,15 +178,16 @@ def _report(
     ]
 
 
-def _verdict_lines(params: Evaluate, comparison: Comparison, exams: Exams) -> list[str]:
+def _verdict_lines(params: Evaluate, comparison: Comparison, exams: Exams, arms: Mapping[str, Arm]) -> list[str]:
     seeds, images = len(comparison.evidence.overall.by_seed), len(exams.test.labels)
     rare = ", ".join(exams.classes[kind] for kind in exams.rare)
     return [
         f"# Verdict: {comparison.verdict.answer}",
         "",
         *(f"{reason}\n" for reason in comparison.verdict.reasons),
-        f"The two arms were chosen on validation, before test was opened: {seeds} paired seeds, {images}",
-        f"test images, {params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
+        f"The two arms were chosen on validation, before test was opened: one of {len(generative_arms(arms))} with and",
+        f"one of {len(free_arms(arms))} without synthetic images. {seeds} paired seeds, {images} test images,",
+        f"{params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
         f"A yes needs all of these; rare classes are those with fewer training images than the mean: {rare}.",
         "",
         *conditions_table(comparison),
@@ -199,6 +207,7 @@ def _arms_lines(params: Evaluate, comparison: Comparison, exams: Exams) -> list[
         "calibration error, before and after temperature scaling. Overfitting: accuracy on training batches, which are",
         "mixed and changed in some arms, less that on validation. p: of the sign-flip test against",
         f"{comparison.pair[1]}, adjusted after Holm; it describes and does not decide.",
+        "The majority always names the class with the most training images.",
         "",
         *arms_table(comparison, exams),
         "",
@@ -212,7 +221,7 @@ def _arms_lines(params: Evaluate, comparison: Comparison, exams: Exams) -> list[
 
 
 def _data_lines(checks: list[dict[str, Any]], removed: dict[str, pd.DataFrame]) -> list[str]:
-    lines = ["## The data", ""]
+    lines = []
     links = {
         "quarantine": "[contact sheet](../clean/quarantine/{}.png)",
         "left out": "[list](../raw/left_out.csv)",

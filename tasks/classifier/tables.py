@@ -1,13 +1,13 @@
 """Tables of the report on all arms, as lines of Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.classifier.comparison import RESOLVED, Comparison, Exams
-from tasks.support.params import Evaluate
+from tasks.support.params import Arm, Evaluate
 
 Interval = tuple[float, float, float]
 
@@ -72,6 +72,19 @@ def recalls_table(comparison: Comparison, balance: pd.DataFrame) -> list[str]:
     return _table(
         ["class", "real", "synthetic", "difference of recalls", "p", "no synthesis because"], rows, text=(0, 5)
     )
+
+
+def overfitting_table(comparison: Comparison, arms: Mapping[str, Arm]) -> list[str]:
+    """Accuracy on training batches and on validation at the end, and when the loss on validation was lowest."""
+    rows = []
+    for name, result in comparison.arms.items():
+        arm, history = arms[name], result.history
+        last, best = history.iloc[-1], history.iloc[int(history["validation_loss"].argmin())]
+        alpha = f"{arm.mixup.alpha:g}" if arm.mixup else "none"
+        ends = [f"{last['train_accuracy']:.4f}", f"{last['validation_accuracy']:.4f}", f"{result.overfitting:+.4f}"]
+        rows.append([name, arm.augmentation or "none", alpha, *ends, f"{best['step']:.0f} of {last['step']:.0f}"])
+    header = ["arm", "augmentation", "mixup alpha", "training accuracy", "validation accuracy", "gap"]
+    return _table([*header, "lowest validation loss at step"], rows, text=(0, 1))
 
 
 def resolution_lines(comparison: Comparison, exams: Exams, params: Evaluate) -> list[str]:

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from tasks.classifier import metrics
 from tasks.classifier.arms import Draws, draw
-from tasks.classifier.mixing import mix
+from tasks.classifier.mixing import apply_draws
 from tasks.classifier.networks import build_classifier, reset
 from tasks.classifier.outputs import compile_outputs
-from tasks.dataset.affine import transform
-from tasks.dataset.ranges import to_signed
 from tasks.support.params import Arm, Augmentation, Train, Training
 from tasks.support.weights import Weights, get_weights, set_weights
 
@@ -78,8 +76,7 @@ def train_seeds(
     model = build_classifier(size_px, channels, classes, params.width, seed=1)
     optimizer = build_optimizer(model, params)
     fresh = [variable.value.numpy() for variable in optimizer.variables]
-    augmentation = params.augmentations[arm.augmentation] if arm.augmentation else None
-    run = compile_steps(model, optimizer, arm, augmentation, params.batch, classes, training)
+    run = compile_steps(model, optimizer, arm, params.augmentation_of(arm), params.batch, classes, training)
     log_prior = _log_prior(training, classes)
     correction = -log_prior if arm.loss == "logit_adjusted" else np.zeros_like(log_prior)
     probabilities = compile_outputs(model, tf.nn.softmax)
@@ -88,10 +85,8 @@ def train_seeds(
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(value)
         history = []
-        rng = np.random.default_rng(seed)
         step = 0
-        of_training = (training.labels, training.synthetic, size_px, params.batch, _chunks(params), rng)
-        for draws in draw(arm, augmentation, *of_training):
+        for draws in draws_of(arm, params, training, seed):
             loss, accuracy = run(draws)
             step += len(draws.indices)
             _shift_bias(model, correction)
@@ -101,6 +96,13 @@ def train_seeds(
             if step < params.steps:
                 _shift_bias(model, -correction)
         yield Trained(seed, history, get_weights(model), predicted)
+
+
+def draws_of(arm: Arm, params: Train, training: Examples, seed: int) -> Iterator[Draws]:
+    """The draws of the training with that seed, one `Draws` for the steps up to each record."""
+    size_px, rng = training.images.shape[2], np.random.default_rng(seed)
+    of_training = (training.labels, training.synthetic, size_px, params.batch, _chunks(params), rng)
+    return draw(arm, params.augmentation_of(arm), *of_training)
 
 
 def predict(model: keras.Model, weights: list[Weights], images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -144,16 +146,15 @@ def compile_steps(
     kinds = [(shape, tf.int32)] * 2 + [(shape, tf.float32)] * 3 + [([*shape, 8], tf.float32)]
 
     @tf.function(input_signature=[tf.TensorSpec(*kind) for kind in kinds])
-    def steps(indices, partners, coefficients, label_coefficients, weights, transforms):  # type: ignore[no-untyped-def]
+    def steps(*of_steps):  # type: ignore[no-untyped-def]
         losses, hits = tf.constant(0.0), tf.constant(0.0)
-        for step in tf.range(tf.shape(indices)[0]):
-            x, y = _signed(images, indices[step]), tf.gather(labels, indices[step])
-            if arm.mixup:
-                x = mix(x, _signed(images, partners[step]), coefficients[step])
-                y = mix(y, tf.gather(labels, partners[step]), label_coefficients[step])
-            if augmentation:
-                x = transform(x, transforms[step], augmentation.fill)
-            loss, hit = _train_step(model, optimizer, x, y, weights[step], prior)
+        for step in tf.range(tf.shape(of_steps[0])[0]):
+            drawn = Draws(*(values[step] for values in of_steps))
+            own, others = (
+                (tf.gather(images, places), tf.gather(labels, places)) for places in (drawn.indices, drawn.partners)
+            )
+            x, y = apply_draws(arm, augmentation, own, others, drawn)
+            loss, hit = _train_step(model, optimizer, x, y, drawn.weights, prior)
             losses, hits = losses + loss, hits + hit
         return losses, hits
 
@@ -196,10 +197,6 @@ def _train_step(
     optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
     hits = tf.equal(tf.argmax(logits, axis=1), tf.argmax(y, axis=1))
     return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
-
-
-def _signed(images: tf.Tensor, indices: tf.Tensor) -> tf.Tensor:
-    return to_signed(tf.cast(tf.gather(images, indices), tf.float32))
 
 
 def _record(

@@ -341,6 +341,9 @@ class Train(Training):
     augmentations: dict[Name, Augmentation]
     arms: Annotated[dict[Name, Arm], Field(min_length=2)]
 
+    def augmentation_of(self, arm: Arm) -> Augmentation | None:
+        return self.augmentations[arm.augmentation] if arm.augmentation else None
+
     @model_validator(mode="after")
     def _augmentations_known(self) -> "Train":
         for name, arm in self.arms.items():

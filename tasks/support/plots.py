@@ -1,5 +1,6 @@
 """Pictures for people, drawn so that equal data gives equal bytes."""
 
+import textwrap
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,25 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+_NAME_LETTERS = 20  # in a line beside a matrix: three lines, the longest names, are as high as a cell
 _DRAWING = threading.Lock()  # matplotlib is not thread-safe; the flow maps candidates and arms on threads
 
 
-def draw_curves(path: Path, history: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]]) -> None:
-    """One panel per entry of `panels` (title: name and column of each line) over the column `x` of `history`."""
-    figure = Figure(figsize=(4.4 * len(panels), 3.4), layout="constrained")
-    for axis, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+def draw_curves(
+    path: Path, history: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]], columns: int | None = None
+) -> None:
+    """One panel per entry of `panels` (title: name and column of each line) over the column `x` of `history`.
+
+    Args:
+        columns: panels in a line, all of one scale; without it, all in one line, each with a scale of its own.
+    """
+    across = columns or len(panels)
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(4.4 * across, 3.4 * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, sharey=columns is not None).ravel()
+    for axis in axes[len(panels) :]:
+        axis.remove()
+    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
         for name, column in lines.items():
             axis.plot(history[x], history[column], label=name.replace("_", " "))
         axis.set(title=title, xlabel=x.replace("_", " "))
@@ -29,7 +42,9 @@ def draw_curves(path: Path, history: pd.DataFrame, x: str, panels: Mapping[str, 
 
 def draw_confusions(path: Path, matrices: Mapping[str, NDArray[np.float64]], classes: Sequence[str]) -> None:
     """Confusion matrices (classes, classes) side by side; rows are true classes, each cell a share of its row."""
-    side = 0.42 * len(classes) + 1.3
+    lines = [textwrap.wrap(name, _NAME_LETTERS) for name in classes]
+    longest = max(len(line) for name in lines for line in name)
+    side = 0.42 * len(classes) + 1.2 + 0.1 * longest
     figure = Figure(figsize=(side * len(matrices), side + 0.4), layout="constrained")
     for axis, (name, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items(), strict=True):
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class may have no images here
@@ -39,8 +54,10 @@ def draw_confusions(path: Path, matrices: Mapping[str, NDArray[np.float64]], cla
                 colour = "white" if share > 0.5 else "black"
                 axis.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=8)
         axis.set(title=name.replace("_", " "), xlabel="predicted", ylabel="true (cells: % of the class)")
-        axis.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 4 else 90)
-        axis.set_yticks(range(len(classes)), classes)
+        turned = 0 if longest < 4 else 90
+        names, text = ["\n".join(name) for name in lines], {"fontsize": 10 if longest < 10 else 7, "parse_math": False}
+        axis.set_xticks(range(len(classes)), names, rotation=turned, **text)
+        axis.set_yticks(range(len(classes)), names, **text)
     save(figure, path)
 
 
@@ -117,8 +134,8 @@ def draw_pairs(path: Path, blocks: Mapping[str, Sequence[Pair | None]], names: t
             if pair:
                 middle = column * (side + gap) + side / 2 - 0.5
                 place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "va": "bottom"}
-                axis.annotate(pair.caption, (middle, -0.5), **place, fontsize=7)
-        axis.set_title(name, loc="left", pad=26, fontsize=10)
+                axis.annotate(pair.caption, (middle, -0.5), **place, fontsize=7, parse_math=False)
+        axis.set_title(name, loc="left", pad=26, fontsize=10, parse_math=False)
         axis.set_xticks([])
         axis.set_yticks([side / 2, side * 1.5 + gap], names)
         axis.tick_params(length=0)

@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.support.plots import draw_grid
+from tasks.support.plots import draw_confusions, draw_curves, draw_grid
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
@@ -48,3 +49,28 @@ def test_equal_data_gives_equal_bytes(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         draw_grid(tmp_path / name, np.full((2, 2, 8, 8, 3), 9, np.uint8), ["a", "b"], "title")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_curves_fill_lines_of_panels_of_one_scale(tmp_path: Path) -> None:
+    history = pd.DataFrame({"step": [1, 2], "low": [0.0, 0.1], "high": [0.9, 1.0]})
+    panels = {f"arm {number}": {"a line": "low" if number else "high"} for number in range(4)}
+    draw_curves(tmp_path / "lines.png", history, "step", panels, columns=3)
+    draw_curves(tmp_path / "one.png", history, "step", panels)
+    lines, one = (_pixels(tmp_path / name) for name in ("lines.png", "one.png"))
+    assert lines.shape == (680, 1320, 3)
+    assert one.shape == (340, 1760, 3)
+    assert (lines[380:, 460:] == 255).all()  # no panels where there is nothing to show
+    blue = (lines == (31, 119, 180)).all(axis=2)
+    high, low = (np.median(np.nonzero(part)[0]) for part in (blue[:340, :440], blue[:340, 440:880]))
+    assert high < low - 100  # the scale is the same
+
+
+def test_names_of_classes_are_no_formulas(tmp_path: Path) -> None:
+    draw_confusions(tmp_path / "confusion.png", {"arm": np.eye(2)}, ["a $\\frac{1}{0}$", "$$"])
+    assert (tmp_path / "confusion.png").exists()
+
+
+def test_long_names_of_classes_leave_room_for_the_matrix(tmp_path: Path) -> None:
+    draw_confusions(tmp_path / "confusion.png", {"arm": np.eye(2)}, ["W" * 60, "m" * 60])
+    cells = (_pixels(tmp_path / "confusion.png") == (8, 48, 107)).all(axis=2)  # the darkest blue
+    assert cells.sum() > 2 * 15**2
