@@ -32,7 +32,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
-    exams = _read_exams(manifest, images)
+    exams = _read_exams(manifest, train, images)
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, exams, data / "classifiers", *unmade(balance))
     about = generator_lines(
@@ -58,13 +58,13 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     return data / "report"
 
 
-def _read_exams(manifest: pd.DataFrame, images: Images) -> "Exams":
+def _read_exams(manifest: pd.DataFrame, train: Train, images: Images) -> "Exams":
     from tasks.classifier.comparison import Exam, Exams
 
     classes = class_names(manifest)
     validation, test = (
         Exam(
-            images=read_images(rows["path"], images.size_px, images.channels),
+            images=read_images(rows["path"], train.side_px(images), images.channels, train.in_memory_mb),
             labels=label_indices(rows, classes),
             natural=rows["natural_test"].to_numpy(bool),
         )

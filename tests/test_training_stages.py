@@ -13,7 +13,7 @@ from tasks.gan.checkpoints import load_generator
 from tasks.gan.sampling import draw_latents
 from tasks.support.errors import BadInput
 from tasks.support.files import read_json, sha256_of
-from tasks.support.params import Detector, Images, Params, load
+from tasks.support.params import Detector, Images, Params, Small, load
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tests.pipeline.project import ROOT
@@ -30,9 +30,8 @@ def params() -> Params:
     two = two.model_copy(update={"classes": ["dog"], "warm_start_epochs": 1, "seeds": 2})
     candidates = {"one": one, "two": two}
     object.__setattr__(params, "train_gan", params.train_gan.model_copy(update={"candidates": candidates}))
-    object.__setattr__(
-        params, "train", params.train.model_copy(update={"seeds": 2, "steps": 5, "record_every": 2, "width": 4})
-    )
+    few = {"seeds": 2, "steps": 5, "record_every": 2, "network": Small(kind="small", width=4)}
+    object.__setattr__(params, "train", params.train.model_copy(update=few))
     return params
 
 
