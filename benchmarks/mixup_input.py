@@ -9,6 +9,8 @@ The array on disk was just written, so the system's page cache holds it.
 Last, steps of `plain` that train from hand-overs and, for comparison, from a constant that holds all images.
 """
 
+import contextlib
+import io
 import os
 import statistics
 import tempfile
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 SIZE_PX, BATCH, EPOCHS, ALPHA = 150, 32, 10, 0.2
 CLASSES, FILES = 2, 2_400  # files in all
-THEIR_BATCHES, OUR_STEPS, TRAINED_STEPS, ROUNDS = 8, 150, 14, 5
+THEIR_BATCHES, OUR_STEPS, TRAINED_STEPS, ROUNDS = 8, 150, 8, 5
 PARAMS = load(Path(__file__).parents[1] / "params.yaml")
 pin(PARAMS.compute)
 SLIGHT = Augmentation(rotation_deg=5, shift_share=0.05, shear=0.05, zoom=0, flip=True, brightness=[1, 1.3], fill="edge")
@@ -47,7 +49,9 @@ ARM = Arm(
 
 def main() -> None:
     from tasks.dataset.images import read_images
+    from tasks.support.quiet import import_tensorflow
 
+    import_tensorflow()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # the array on disk lies below the current folder
         paths = draw_files(Path("photographs"))
@@ -101,10 +105,11 @@ def their_batches(root: Path) -> Iterator[tuple[NDArray[np.float32], NDArray[np.
         brightness_range=(1, 1.3),
         horizontal_flip=True,
     )
-    first, second = (
-        changes.flow_from_directory(root, (SIZE_PX, SIZE_PX), batch_size=BATCH, shuffle=True, class_mode="categorical")
-        for _ in range(2)
-    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        first, second = (
+            changes.flow_from_directory(root, (SIZE_PX, SIZE_PX), batch_size=BATCH, class_mode="categorical")
+            for _ in range(2)
+        )
     while True:
         (x1, y1), (x2, y2) = next(first), next(second)
         share = np.random.default_rng().beta(ALPHA, ALPHA, len(x1))

@@ -17,7 +17,7 @@ from tasks.dataset.brightness import brighten
 from tasks.dataset.ranges import to_signed
 from tasks.support.params import Arm, Augmentation
 
-_BYTES = 32_000_000  # of images in one hand-over; up to three of them exist at a time
+_BYTES = 8_000_000  # of images in one hand-over: three may exist at a time, and memory of this size is used again
 Item = TypeVar("Item")
 
 

@@ -93,8 +93,10 @@ class Base(keras.layers.Layer):  # type: ignore[misc]
 def _load(model: keras.Model, network: Pretrained) -> None:
     path = _fetched(network) if network.weights == "imagenet" else _given(network)
     try:
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # whatever Keras stumbles over in it
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras merely warns of layers that the file lacks
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserWarning) as error:  # all that Keras answers
         raise BadInput(
             f"train.network.weights: {path} does not hold weights of {network.base} without its top "
             f"({' '.join(str(error).split())[:200]}): save them by save_weights of the same base"

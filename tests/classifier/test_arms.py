@@ -131,6 +131,19 @@ def test_turns_zooms_shears_and_flips_are_as_large_as_they_say():
     assert (angles.min(), angles.max()) == (pytest.approx(-50, abs=1), pytest.approx(50, abs=1))
 
 
+def test_brightness_lies_in_its_range_and_moves_no_other_draw():
+    lit = SHIFTS.model_copy(update={"brightness": [1.0, 1.3]})
+    drawn, plain = _draw(arm(), augmentation=lit), _draw(arm(), augmentation=SHIFTS)
+    values = drawn.pop("brightness")
+    assert (values.dtype, values.shape) == (np.float32, (200, 32))
+    assert (values.min(), values.max()) == (pytest.approx(1, abs=0.01), pytest.approx(1.3, abs=0.01))
+    assert values.mean() == pytest.approx(1.15, abs=0.01)
+    for name, same in drawn.items():
+        np.testing.assert_array_equal(same, plain[name])
+    assert (plain["brightness"] == 1).all()
+    assert (_draw(arm())["brightness"] == 1).all()
+
+
 def test_weights_of_classes_are_inverse_to_their_counts_and_one_on_average():
     weights = class_weights(np.array([60, 20, 0, 4]))
     assert weights.tolist() == pytest.approx([84 / 180, 84 / 60, 0, 84 / 12])

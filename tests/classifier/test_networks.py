@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tasks.classifier.networks import build_classifier, reset
+from tasks.support.params import Plain
 from tests.classifier.examples import small
 
 
@@ -68,3 +69,24 @@ def test_reset_equals_a_fresh_build():
         weight.assign(weight + 1.0)
     reset(model, 7, {})
     assert _bytes(model) == _bytes(build_classifier(small(4), 8, 1, 3, seed=7))
+
+
+def test_the_plain_network_is_the_published_one():
+    model = build_classifier(Plain(kind="plain"), 150, 3, 3, seed=1)
+    assert [layer.output.shape[1:] for layer in model.layers if layer.name.startswith("pool")] == [
+        (75, 75, 32),
+        (37, 37, 64),
+        (18, 18, 64),
+        (9, 9, 128),
+    ]
+    counts = {layer.name: layer.count_params() for layer in model.layers if layer.weights}
+    convolutions = {"conv_1": 896, "conv_2": 18_496, "conv_3": 36_928, "conv_4": 73_856}
+    assert counts == convolutions | {"dense": 10_368 * 512 + 512, "logits": 1_539}
+
+
+def test_the_plain_network_starts_from_its_seed_on_the_least_side():
+    first, second = (build_classifier(Plain(kind="plain"), 16, 1, 3, seed) for seed in (1, 2))
+    assert first.get_layer("flat").output.shape == (None, 128)
+    assert _bytes(first) != _bytes(second)
+    reset(first, 2, {})
+    assert _bytes(first) == _bytes(second)

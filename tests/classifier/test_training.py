@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.classifier import outputs, training
+from tasks.classifier import feeding, outputs, training
 from tasks.classifier.metrics import accuracy, balanced_accuracy
 from tasks.classifier.networks import build_classifier
-from tasks.classifier.training import Examples, predict, train_seeds
+from tasks.classifier.training import Examples, build_optimizer, predict, train_seeds
 from tasks.support.params import Train
 from tasks.support.weights import get_weights
 from tests.classifier.examples import SHIFTS, arm, made, mixed, small
@@ -202,3 +202,32 @@ def test_the_first_loss_of_balanced_softmax_has_the_prior_in_it():
     tilted = before[0] * np.bincount(examples.labels)
     likelihood = (tilted / tilted.sum(axis=1, keepdims=True))[np.arange(8), examples.labels]
     assert trained.history[0].train_loss == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)
+
+
+def test_images_on_disk_in_small_hand_overs_give_the_same_bits(trained, monkeypatch, tmp_path):
+    monkeypatch.setattr(feeding, "_BYTES", 3 * 2 * 8 * 64)  # three steps of mixed images
+    examples = _examples(40)
+    on_disk = np.memmap(tmp_path / "images", np.uint8, "w+", shape=examples.images.shape)
+    on_disk[:] = examples.images
+    validation = _examples(24, seed=1)
+    again = list(train_seeds(ALL, _params(), 3, replace(examples, images=on_disk), validation, lambda _: None))
+    assert _bytes(again) == _bytes(trained)
+    assert [each.history for each in again] == [each.history for each in trained]
+
+
+def test_rates_fall_along_a_cosine_or_stay():
+    model = build_classifier(small(4), 8, 1, 3, seed=1)
+    for kind, schedule, last in (("adam", "cosine", 0.005), ("rmsprop", "constant", 0.01), ("adam", "constant", 0.01)):
+        optimizer = build_optimizer(model, kind, schedule, 0.01, 20)
+        assert optimizer.name == kind
+        assert float(optimizer.learning_rate) == pytest.approx(0.01)
+        optimizer.iterations.assign(10)
+        assert float(optimizer.learning_rate) == pytest.approx(last)
+
+
+def test_rmsprop_at_a_constant_rate_learns_as_well():
+    settings = {"optimizer": "rmsprop", "schedule": "constant", "learning_rate": 0.003}
+    trained, _ = _train(steps=120, batch=16, record_every=120, **settings)
+    assert [each.history[-1].validation_accuracy for each in trained] == [1, 1]
+    assert _bytes(_train(**settings)[0]) == _bytes(_train(**settings)[0])
+    assert _bytes(_train(**settings)[0]) != _bytes(_train(learning_rate=0.003)[0])
