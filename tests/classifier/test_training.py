@@ -219,7 +219,7 @@ def test_rates_fall_along_a_cosine_or_stay():
     model = build_classifier(small(4), 8, 1, 3, seed=1)
     for kind, schedule, last in (("adam", "cosine", 0.005), ("rmsprop", "constant", 0.01), ("adam", "constant", 0.01)):
         optimizer = build_optimizer(model, kind, schedule, 0.01, 20)
-        assert optimizer.name == kind
+        assert type(optimizer).__name__.lower() == kind
         assert float(optimizer.learning_rate) == pytest.approx(0.01)
         optimizer.iterations.assign(10)
         assert float(optimizer.learning_rate) == pytest.approx(last)
