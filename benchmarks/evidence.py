@@ -27,7 +27,8 @@ PETS = {
     "birds.tar": {"bird": "birds/**"},
 }
 SPLITS = {"train": "**/train-*", "test": "**/test-*"}
-SHIFTS = {"rotation_deg": 0, "shift_share": 0.125, "shear": 0, "zoom": 0, "flip": True, "fill": "edge"}
+SHIFTS = {"rotation_deg": 0, "shift_share": 0.125, "shear": 0, "zoom": 0, "flip": True, "brightness": [1.0, 1.0]}
+SHIFTS |= {"fill": "edge"}
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ def challenge(params: Params, champion: Path, arm: str, data: Path = Path("data"
     synthesize(params.synthesize, params.images, PLACE)
     contest = params.train.model_copy(update={"arms": {ARM: params.train.arms[arm]}})
     train(contest, params.images, ARM, PLACE)
-    exams = read_exams(read_manifest(data / "split"), params.images, "register")
+    exams = read_exams(read_manifest(data / "split"), params.train, params.images, "register")
     folders = data / "classifiers" / arm, PLACE / "classifiers" / ARM
     return compare_trained(params.evaluate, params.train, exams, *folders)
 

@@ -36,7 +36,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
     check_labels(data / "classifiers", train.arms, class_names(manifest))
-    exams = read_exams(manifest, images, "evaluate")
+    exams = read_exams(manifest, train, images, "evaluate")
     balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
     comparison = compare_arms(params, train, exams, data / "classifiers", *unmade(balance))
     lines = generator_lines(
@@ -85,7 +85,7 @@ def check_labels(trained: Path, arms: Iterable[str], classes: list[str]) -> None
             )
 
 
-def read_exams(manifest: pd.DataFrame, images: Images, by: str) -> "Exams":
+def read_exams(manifest: pd.DataFrame, train: Train, images: Images, by: str) -> "Exams":
     """The images of validation and test, which the ledger notes as opened by the stage `by`."""
     from tasks.classifier.comparison import Exam, Exams
 
@@ -93,7 +93,7 @@ def read_exams(manifest: pd.DataFrame, images: Images, by: str) -> "Exams":
     classes = class_names(manifest)
     validation, test = (
         Exam(
-            images=read_images(rows["path"], images.size_px, images.channels),
+            images=read_images(rows["path"], train.side_px(images), images.channels, train.in_memory_mb),
             labels=label_indices(rows, classes),
             natural=rows["natural_test"].to_numpy(bool),
         )

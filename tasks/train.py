@@ -34,8 +34,8 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
     arm = params.arms[name]
     manifest = read_manifest(data / arm.rows)
     classes = class_names(manifest)
-    training = Examples(*_read(training_rows(manifest, arm), classes, images))
-    validation = Examples(*_read(rows_of(manifest, "validation"), classes, images))
+    training = Examples(*_read(training_rows(manifest, arm), classes, params, images))
+    validation = Examples(*_read(rows_of(manifest, "validation"), classes, params, images))
     with replacing(data / "classifiers" / name) as folder, child_run(name, arm.model_dump()) as run:
 
         def report(record: Record) -> None:
@@ -78,11 +78,11 @@ def training_rows(manifest: pd.DataFrame, arm: Arm) -> pd.DataFrame:
 
 
 def _read(
-    rows: pd.DataFrame, classes: list[str], images: Images
+    rows: pd.DataFrame, classes: list[str], params: Train, images: Images
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
     """Images, labels and which of them are synthetic."""
     synthetic = rows["generator"].notna() if "generator" in rows else pd.Series(False, index=rows.index)
-    pixels = read_images(rows["path"], images.size_px, images.channels)
+    pixels = read_images(rows["path"], params.side_px(images), images.channels, params.in_memory_mb)
     return pixels, label_indices(rows, classes).astype(np.int64), synthetic.to_numpy(bool)
 
 

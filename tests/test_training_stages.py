@@ -7,13 +7,18 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from tasks.classifier.comparison import _predict
+from tasks.classifier.metrics import accuracy
+from tasks.classifier.networks import build_classifier
 from tasks.dataset.images import write_image
-from tasks.dataset.manifest import write_manifest
+from tasks.dataset.manifest import read_manifest, write_manifest
+from tasks.evaluate import read_exams
 from tasks.gan.checkpoints import load_generator
 from tasks.gan.sampling import draw_latents
 from tasks.support.errors import BadInput
 from tasks.support.files import read_json, sha256_of
-from tasks.support.params import Detector, Images, Params, load
+from tasks.support.params import Augmentation, Detector, Images, Params, Pretrained, Small, load
+from tasks.support.weights import load_weights
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tests.pipeline.project import ROOT
@@ -30,9 +35,8 @@ def params() -> Params:
     two = two.model_copy(update={"classes": ["dog"], "warm_start_epochs": 1, "seeds": 2})
     candidates = {"one": one, "two": two}
     object.__setattr__(params, "train_gan", params.train_gan.model_copy(update={"candidates": candidates}))
-    object.__setattr__(
-        params, "train", params.train.model_copy(update={"seeds": 2, "steps": 5, "record_every": 2, "width": 4})
-    )
+    few = {"seeds": 2, "steps": 5, "record_every": 2, "network": Small(kind="small", width=4)}
+    object.__setattr__(params, "train", params.train.model_copy(update=few))
     return params
 
 
@@ -177,6 +181,57 @@ def test_an_arm_is_kept_with_its_classes_and_pictures_and_gives_the_same_bytes_a
     before = sha256_of(folder)
     train(params.train, IMAGES, folder.name)
     assert sha256_of(folder) == before
+
+
+def test_train_gives_the_same_bytes_again_from_memory_or_disk(split: Path, params: Params) -> None:
+    _draw(split, "train", "validation")
+    arm = params.train.arms["mixup_oversampled_augmented"]
+    changed = params.train.model_copy(update={"arms": {"mixed": arm}})
+    train(changed, IMAGES, "mixed")
+    before = sha256_of(split / "data/classifiers/mixed")
+    train(changed.model_copy(update={"in_memory_mb": 0.0}), IMAGES, "mixed")
+    assert sha256_of(split / "data/classifiers/mixed") == before
+
+
+def test_the_published_mixup_training_runs_and_evaluate_predicts_with_what_it_saved(
+    split: Path, params: Params
+) -> None:
+    """A frozen VGG16 on 32 pixels, RMSprop, batches of 5, mixup, slight changes; its weights are drawn."""
+    _draw(split, "train", "validation", "test")
+    vgg16 = Pretrained(kind="pretrained", base="VGG16", weights="none", weights_sha256=None, fine_tune=False, dense=256)
+    slight = Augmentation(
+        rotation_deg=5, shift_share=0.05, shear=0.05, zoom=0, flip=True, brightness=[1, 1.3], fill="edge"
+    )
+    arm = params.train.arms["mixup_oversampled_augmented"].model_copy(update={"augmentation": "slight"})
+    published = params.train.model_copy(
+        update={
+            "network": vgg16,
+            "optimizer": "rmsprop",
+            "schedule": "constant",
+            "learning_rate": 2e-5,
+            "batch": 5,
+            "steps": 4,
+            "size_px": 32,
+            "augmentations": {"slight": slight},
+            "arms": {"mixed": arm},
+        }
+    )
+    train(published, IMAGES, "mixed")
+    folder = split / "data/classifiers/mixed"
+    weights = load_weights(folder / "weights.npz")
+    assert list(weights[0]) == ["dense/kernel", "dense/bias", "logits/kernel", "logits/bias"]
+    assert len(weights) == 2
+    fresh = build_classifier(vgg16, 32, 1, 2, seed=1)
+    assert np.abs(weights[0]["dense/kernel"] - fresh.get_layer("dense").kernel).max() > 1e-5
+    exams = read_exams(read_manifest(split / "data/split"), published, IMAGES, "evaluate")
+    assert exams.test.images.shape == (16, 32, 32, 1)
+    predicted = _predict(published, exams, exams.validation, folder)
+    last = pd.read_csv(folder / "history.csv").groupby("seed").last()
+    assert predicted.shape == (2, 16, 2)
+    assert [accuracy(each, exams.validation.labels) for each in predicted] == list(last["validation_accuracy"])
+    likelihood = predicted[:, np.arange(16), exams.validation.labels]
+    found = -np.log(np.maximum(likelihood, 1e-7)).mean(axis=1)
+    np.testing.assert_allclose(found, last["validation_loss"], rtol=1e-4)
 
 
 @pytest.mark.usefixtures("split")

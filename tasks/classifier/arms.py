@@ -30,6 +30,7 @@ class Draws:
         label_coefficients: float32 (steps, batch), the same of its label.
         weights: float32 (steps, batch), of the example in the loss.
         transforms: float32 (steps, batch, 8), as `tasks.dataset.affine.transform` takes them.
+        brightness: float32 (steps, batch), as `tasks.dataset.brightness.brighten` takes them.
     """
 
     indices: NDArray[np.int32]
@@ -38,6 +39,7 @@ class Draws:
     label_coefficients: Floats
     weights: Floats
     transforms: Floats
+    brightness: Floats
 
 
 def class_weights(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
@@ -72,7 +74,7 @@ def draw(
         synthetic: bool (n,).
         size_px: side of the images.
     """
-    first, second, mixing, changing, late = rng.spawn(5)
+    first, second, mixing, changing, late, lighting = rng.spawn(6)
     examples, partners = (_Examples(arm, labels, synthetic, stream) for stream in (first, second))
     plain = arm.model_copy(update={"oversample": False, "synthetic": None})
     tail = _Examples(plain, labels, synthetic, late)
@@ -95,6 +97,7 @@ def draw(
             label_coefficients=_shaped(size, np.concatenate([of_label, ones]), np.float32),
             weights=_shaped(size, weights, np.float32),
             transforms=changes.reshape(size, batch, 8),
+            brightness=_shaped(size, _brightness(augmentation, size * batch, lighting), np.float32),
         )
 
 
@@ -154,6 +157,11 @@ def _changes(augmentation: Augmentation | None, count: int, size_px: int, rng: n
         flips=(draws[:, 6] < 0.5) & augmentation.flip,
         size_px=size_px,
     )
+
+
+def _brightness(augmentation: Augmentation | None, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    low, high = augmentation.brightness if augmentation else (1, 1)
+    return rng.uniform(low, high, count)
 
 
 class _Weights:

@@ -169,7 +169,7 @@ def compare_trained(params: Evaluate, train: Train, exams: Exams, one: Path, oth
 
 def _predict(train: Train, exams: Exams, exam: Exam, folder: Path) -> NDArray[np.float32]:
     size_px, channels = exam.images.shape[2:]
-    model = build_classifier(size_px, channels, len(exams.classes), train.width, seed=0)
+    model = build_classifier(train.network, size_px, channels, len(exams.classes), seed=0)
     return predict(model, load_weights(folder / "weights.npz"), exam.images)
 
 

@@ -8,7 +8,7 @@ from tasks.classifier.arms import draw
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.outputs import OfImages, compile_outputs
 from tasks.classifier.training import Examples, build_optimizer, compile_steps
-from tasks.support.params import Arm, Training
+from tasks.support.params import Arm, Small, Training
 
 _ALIKE = Arm(
     rows="split",
@@ -29,8 +29,9 @@ def fit(training: Training, examples: Examples, classes: int, seed: int) -> kera
     synthetic here: all of a class are drawn alike, whoever made them.
     """
     size_px, channels = examples.images.shape[2:]
-    model = build_classifier(size_px, channels, classes, training.width, seed)
-    run = compile_steps(model, build_optimizer(model, training), _ALIKE, None, training.batch, classes, examples)
+    model = build_classifier(Small(kind="small", width=training.width), size_px, channels, classes, seed)
+    optimizer = build_optimizer(model, "adam", "cosine", training.learning_rate, training.steps)
+    run = compile_steps(model, optimizer, _ALIKE, None, training.batch, classes, examples)
     none = np.zeros(len(examples.labels), np.bool_)
     rng = np.random.default_rng(seed)
     for draws in draw(_ALIKE, None, examples.labels, none, size_px, training.batch, [training.steps], rng):

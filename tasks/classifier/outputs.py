@@ -11,6 +11,7 @@ from tasks.dataset.ranges import to_signed
 
 OfImages = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # from images (n, h, w, c) to (n, ...)
 _AT_ONCE = 256
+_AT_ONCE_PX = 2**20  # in all images together: what a network makes of more could fill the memory
 
 
 def compile_outputs(model: keras.Model, activation: Callable[[tf.Tensor], tf.Tensor]) -> OfImages:
@@ -23,7 +24,8 @@ def compile_outputs(model: keras.Model, activation: Callable[[tf.Tensor], tf.Ten
     compiled = some.get_concrete_function()
 
     def every(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        starts = range(0, len(images), _AT_ONCE)
-        return np.concatenate([compiled(tf.constant(images[at : at + _AT_ONCE])).numpy() for at in starts])
+        size = min(_AT_ONCE, max(1, _AT_ONCE_PX // (images.shape[1] * images.shape[2])))
+        starts = range(0, len(images), size)
+        return np.concatenate([compiled(tf.constant(images[at : at + size])).numpy() for at in starts])
 
     return every

@@ -4,15 +4,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
 from tasks.classifier.arms import Draws, most_shift_px, steps_before_tail
-from tasks.classifier.mixing import apply_draws
+from tasks.classifier.feeding import batch_of, change, hand_overs
 from tasks.classifier.training import Examples, draws_of
-from tasks.dataset.affine import affine_transforms, transform
+from tasks.dataset.affine import affine_transforms
 from tasks.dataset.ranges import to_bytes, to_signed
 from tasks.support.params import Arm, Augmentation, Train
 from tasks.support.plots import plain, save
@@ -47,11 +46,9 @@ def batch_images(
     arm: Arm, augmentation: Augmentation | None, examples: Examples, classes: int, drawn: Draws
 ) -> NDArray[np.uint8]:
     """Images uint8 (batch, height, width, channels) as the network is given them in a step, up to rounding."""
-    own, others = (
-        (examples.images[places], tf.one_hot(examples.labels[places], classes))
-        for places in (drawn.indices, drawn.partners)
-    )
-    images, _ = apply_draws(arm, augmentation, own, others, drawn)
+    step = Draws(*(getattr(drawn, field.name)[None] for field in fields(Draws)))
+    fed = next(hand_overs(examples.images, examples.labels, step, bool(arm.mixup)))
+    images, _ = batch_of(fed, 0, arm, augmentation, classes)
     return to_bytes(images.numpy())
 
 
@@ -124,22 +121,24 @@ class Change:
     shear: float = 0.0
     zoom: float = 1.0
     flip: bool = False
+    brightness: float = 1.0
 
 
 def bounds(augmentation: Augmentation, size_px: int) -> list[Change]:
     """Each kind of change that the augmentation makes, at its lower and its upper bound, and all of them together."""
     turn, shift = augmentation.rotation_deg, most_shift_px(augmentation, size_px)
-    shear, zoom = augmentation.shear, augmentation.zoom
+    shear, zoom, lights = augmentation.shear, augmentation.zoom, augmentation.brightness
     kinds = [
         [Change(f"rotation {sign * turn:+g}°", rotation_deg=sign * turn) for sign in (-1, 1) if turn],
         [Change(f"shift {sign * shift:+d} px", shift_px=sign * shift) for sign in (-1, 1) if shift],
         [Change(f"shear {sign * shear:+g}", shear=sign * shear) for sign in (-1, 1) if shear],
         [Change(f"zoom {1 + sign * zoom:g}", zoom=1 + sign * zoom) for sign in (-1, 1) if zoom],
         [Change("flip", flip=True)] if augmentation.flip else [],
+        [Change(f"brightness {light:g}", brightness=light) for light in lights if light != 1],
     ]
     together = [
-        Change(f"all at the {name} bound", sign * turn, sign * shift, sign * shear, 1 + sign * zoom, flip)
-        for name, sign, flip in (("lower", -1, False), ("upper", 1, augmentation.flip))
+        Change(f"all at the {name} bound", sign * turn, sign * shift, sign * shear, 1 + sign * zoom, flip, light)
+        for name, sign, flip, light in (("lower", -1, False, lights[0]), ("upper", 1, augmentation.flip, lights[1]))
     ]
     several = sum(map(bool, kinds)) > 1
     return [change for kind in kinds for change in kind] + (together if several else [])
@@ -155,15 +154,16 @@ def changed(image: NDArray[np.uint8], changes: list[Change], augmentation: Augme
         flips=np.array([each.flip for each in changes]),
         size_px=len(image),
     )
-    copies = np.repeat(image[None].astype(np.float32), len(changes), axis=0)
-    return to_bytes(transform(to_signed(copies), matrices, augmentation.fill).numpy())
+    copies = to_signed(np.repeat(image[None].astype(np.float32), len(changes), axis=0))
+    brightness = np.array([each.brightness for each in changes], np.float32)
+    return to_bytes(change(copies, matrices, brightness, augmentation).numpy())
 
 
 def _draw_changes(path: Path, arm: Arm, augmentation: Augmentation, examples: Examples, drawn: Draws) -> None:
     """The first real image as it is, as the changes drawn for a batch make it, and at each bound."""
     image = examples.images[np.flatnonzero(~examples.synthetic)[0]]
-    same = (np.repeat(image[None], len(drawn.indices), axis=0), None)
-    seen, _ = apply_draws(arm.model_copy(update={"mixup": None}), augmentation, same, same, drawn)
+    copies = to_signed(np.repeat(image[None].astype(np.float32), len(drawn.indices), axis=0))
+    seen = change(copies, drawn.transforms, drawn.brightness, augmentation)
     normal = [Cell(image, "as it is"), *(Cell(each, "drawn") for each in to_bytes(seen.numpy()))]
     extremes = bounds(augmentation, len(image))
     results = changed(image, extremes, augmentation) if extremes else image[None][:0]  # all amounts may be 0

@@ -47,7 +47,7 @@ class About:
 
 
 def write_report(folder: Path, params: Evaluate, comparison: Comparison, exams: Exams, about: About) -> None:
-    """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv and pictures into a folder."""
+    """Write report.md, summary.txt, verdict.json, metrics.json, curves.csv, confusion.csv, pictures into `folder`."""
     verdict = comparison.verdict
     write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | about.judged)
     write_json(folder / "metrics.json", _metrics(comparison, exams))

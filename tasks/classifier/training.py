@@ -1,8 +1,8 @@
 """Training all seeds of one arm, and predicting with what came out."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from tasks.classifier import metrics
 from tasks.classifier.arms import Draws, draw
-from tasks.classifier.mixing import apply_draws
-from tasks.classifier.networks import build_classifier, reset
+from tasks.classifier.feeding import Fed, ahead, batch_of, hand_overs
+from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.outputs import compile_outputs
-from tasks.support.params import Arm, Augmentation, Train, Training
+from tasks.support.params import Arm, Augmentation, Train
 from tasks.support.weights import Weights, get_weights, set_weights
 
 
@@ -23,7 +23,7 @@ class Examples:
     """Labelled images.
 
     Attributes:
-        images: uint8 (n, height, width, channels).
+        images: uint8 (n, height, width, channels), in memory or on disk.
         labels: int (n,).
         synthetic: bool (n,), which of them a generator made.
     """
@@ -48,7 +48,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Trained:
-    """One training: its seed, history, last weights and probabilities float32 (n, classes) on validation."""
+    """One training: its seed, history, last trainable weights and probabilities float32 (n, classes) on validation."""
 
     seed: int
     history: list[Record]
@@ -73,15 +73,16 @@ def train_seeds(
         report: called with each record as soon as it is known.
     """
     size_px, channels = training.images.shape[2:]
-    model = build_classifier(size_px, channels, classes, params.width, seed=1)
-    optimizer = build_optimizer(model, params)
+    model = build_classifier(params.network, size_px, channels, classes, seed=1)
+    loaded = loaded_weights(model, params.network)
+    optimizer = build_optimizer(model, params.optimizer, params.schedule, params.learning_rate, params.steps)
     fresh = [variable.value.numpy() for variable in optimizer.variables]
     run = compile_steps(model, optimizer, arm, params.augmentation_of(arm), params.batch, classes, training)
     log_prior = _log_prior(training, classes)
     correction = -log_prior if arm.loss == "logit_adjusted" else np.zeros_like(log_prior)
     probabilities = compile_outputs(model, tf.nn.softmax)
     for seed in range(1, params.seeds + 1):
-        reset(model, seed)
+        reset(model, seed, loaded)
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(value)
         history = []
@@ -95,7 +96,7 @@ def train_seeds(
             report(history[-1])
             if step < params.steps:
                 _shift_bias(model, -correction)
-        yield Trained(seed, history, get_weights(model), predicted)
+        yield Trained(seed, history, get_weights(model, trainable=True), predicted)
 
 
 def draws_of(arm: Arm, params: Train, training: Examples, seed: int) -> Iterator[Draws]:
@@ -110,7 +111,7 @@ def predict(model: keras.Model, weights: list[Weights], images: NDArray[np.uint8
     probabilities = compile_outputs(model, tf.nn.softmax)
     predicted = []
     for each in weights:
-        set_weights(model, each)
+        set_weights(model, each, trainable=True)
         predicted.append(probabilities(images))
     return np.stack(predicted)
 
@@ -121,9 +122,16 @@ def _chunks(params: Train) -> list[int]:
     return [params.record_every] * whole + [rest] * (rest > 0)
 
 
-def build_optimizer(model: keras.Model, params: Training) -> keras.Optimizer:
-    """Adam for the model's weights, whose rate falls to 0 along a cosine."""
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(params.learning_rate, params.steps))
+def build_optimizer(
+    model: keras.Model,
+    kind: Literal["adam", "rmsprop"],
+    schedule: Literal["cosine", "constant"],
+    learning_rate: float,
+    steps: int,
+) -> keras.Optimizer:
+    """Optimizer of the model's trainable weights, whose rate stays or falls to 0 over `steps` along a cosine."""
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps) if schedule == "cosine" else learning_rate
+    optimizer = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[kind](rate)
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -138,31 +146,23 @@ def compile_steps(
     examples: Examples,
 ) -> Callable[[Draws], tuple[float, float]]:
     """A function that makes the steps of some draws and returns mean loss and accuracy."""
-    images = tf.constant(examples.images)
-    labels = tf.one_hot(examples.labels, classes)
     prior = tf.constant(_log_prior(examples, classes) * (arm.loss == "balanced_softmax"))
 
-    shape = [None, batch]
-    kinds = [(shape, tf.int32)] * 2 + [(shape, tf.float32)] * 3 + [([*shape, 8], tf.float32)]
-
-    @tf.function(input_signature=[tf.TensorSpec(*kind) for kind in kinds])
-    def steps(*of_steps):  # type: ignore[no-untyped-def]
-        losses, hits = tf.constant(0.0), tf.constant(0.0)
-        for step in tf.range(tf.shape(of_steps[0])[0]):
-            drawn = Draws(*(values[step] for values in of_steps))
-            own, others = (
-                (tf.gather(images, places), tf.gather(labels, places)) for places in (drawn.indices, drawn.partners)
-            )
-            x, y = apply_draws(arm, augmentation, own, others, drawn)
-            loss, hit = _train_step(model, optimizer, x, y, drawn.weights, prior)
-            losses, hits = losses + loss, hits + hit
-        return losses, hits
+    @tf.function(input_signature=[tf.TensorSpec([2]), Fed.spec(batch, examples.images.shape[1:], bool(arm.mixup))])
+    def steps(sums, fed):  # type: ignore[no-untyped-def]
+        for step in tf.range(tf.shape(fed.images)[0]):
+            x, y = batch_of(fed, step, arm, augmentation, classes)
+            sums += _train_step(model, optimizer, x, y, fed.weights[step], prior)
+        return sums
 
     compiled = steps.get_concrete_function()  # one trace, whatever the number of steps
 
     def run(draws: Draws) -> tuple[float, float]:
-        losses, hits = compiled(*(tf.constant(getattr(draws, field.name)) for field in fields(Draws)))
-        return float(losses) / len(draws.indices), float(hits) / len(draws.indices)
+        sums = tf.zeros(2)
+        for fed in ahead(hand_overs(examples.images, examples.labels, draws, bool(arm.mixup))):
+            sums = compiled(sums, Fed(*map(tf.constant, fed)))
+        loss, accuracy = (float(total) / len(draws.indices) for total in sums)
+        return loss, accuracy
 
     return run
 

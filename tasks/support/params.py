@@ -244,11 +244,17 @@ class TrainGan(Section):
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
 
 
-class Training(Section):
+class _Steps(Section):
     steps: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=2, le=4096)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
-    width: Annotated[int, Field(ge=4, le=1024)]
+
+
+Width = Annotated[int, Field(ge=4, le=1024)]
+
+
+class Training(_Steps):
+    width: Width
 
 
 class Guards(Section):
@@ -293,13 +299,53 @@ class Synthesize(Section):
     filter: Filter
 
 
+class Small(Section):
+    kind: Literal["small"]
+    width: Width
+
+
+class Plain(Section):
+    kind: Literal["plain"]
+
+
+class Pretrained(Section):
+    kind: Literal["pretrained"]
+    base: Literal["VGG16", "ResNet50V2", "MobileNetV2", "EfficientNetV2B0"]
+    weights: Annotated[str, Field(pattern=r"^(imagenet|none|.+\.h5)$")]
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    fine_tune: bool
+    dense: Annotated[int, Field(ge=1, le=8192)]
+
+    @model_validator(mode="after")
+    def _weights_known(self) -> "Pretrained":
+        if self.weights == "none" and self.weights_sha256:
+            raise ValueError("weights none has no file: set weights_sha256 to null")
+        if self.weights not in ("none", "imagenet") and not self.weights_sha256:
+            raise ValueError(f"weights_sha256 is null: set it to what `sha256sum {self.weights}` prints")
+        if (self.base, self.weights, self.weights_sha256) == ("MobileNetV2", "imagenet", None):
+            raise ValueError("Keras has no checksum of MobileNetV2's ImageNet weights: set weights_sha256")
+        return self
+
+
+Network = Annotated[Small | Plain | Pretrained, Field(discriminator="kind")]
+_LEAST_SIDE_PX = {"small": 8, "plain": 16, "pretrained": 32}
+
+
 class Augmentation(Section):
     rotation_deg: Annotated[float, Field(ge=0, le=180)]
     shift_share: Annotated[float, Field(ge=0, le=0.5)]
     shear: Annotated[float, Field(ge=0, le=1)]
     zoom: Annotated[float, Field(ge=0, lt=1)]
     flip: bool
+    brightness: Annotated[list[Annotated[float, Field(ge=0, le=10)]], Field(min_length=2, max_length=2)]
     fill: Literal["black", "edge"]
+
+    @model_validator(mode="after")
+    def _brightness_is_a_range(self) -> "Augmentation":
+        low, high = self.brightness
+        if low > high:
+            raise ValueError(f"brightness is [{low:g}, {high:g}], expected the lower factor first")
+        return self
 
 
 class Mixup(Section):
@@ -335,9 +381,14 @@ class Arm(Section):
         return self
 
 
-class Train(Training):
+class Train(_Steps):
     seeds: Annotated[int, Field(ge=2, le=100)]
     record_every: Annotated[int, Field(ge=1)]
+    network: Network
+    optimizer: Literal["adam", "rmsprop"]
+    schedule: Literal["cosine", "constant"]
+    size_px: Annotated[int, Field(ge=8, le=512)] | None
+    in_memory_mb: Annotated[float, Field(ge=0)]
     augmentations: dict[Name, Augmentation]
     arms: Annotated[dict[Name, Arm], Field(min_length=2)]
 
@@ -351,6 +402,10 @@ class Train(Training):
                 known = ", ".join(self.augmentations) or "none"
                 raise ValueError(f"arms.{name} names augmentation {arm.augmentation}; train.augmentations has {known}")
         return self
+
+    def side_px(self, images: Images) -> int:
+        """Side of the images that classifiers see."""
+        return self.size_px or images.size_px
 
 
 class Evaluate(Section):
@@ -402,6 +457,18 @@ class Params:
     evaluate: Evaluate
 
     @model_validator(mode="after")
+    def _network_fits(self) -> "Params":
+        kind, side_px = self.train.network.kind, self.train.side_px(self.images)
+        if side_px < (least := _LEAST_SIDE_PX[kind]):
+            raise ValueError(
+                f"train.network {kind} needs images of at least {least} pixels a side and gets {side_px}: raise "
+                f"train.size_px, or images.size_px where that is null"
+            )
+        if kind == "small" and side_px % 8:
+            raise ValueError(f"train.network small needs a side that is a multiple of 8: train.size_px is {side_px}")
+        return self
+
+    @model_validator(mode="after")
     def _arms_fit(self) -> "Params":
         arms = self.train.arms
         if not generative_arms(arms) or not free_arms(arms):
@@ -447,6 +514,8 @@ def _sentence(path: Path, detail: ErrorDetails) -> str:
     parts = [str(part) for part in detail["loc"]]
     if parts[:2] == ["train_gan", "candidates"]:
         del parts[3:4]  # the kind, which stands in no key
+    if parts[:2] == ["train", "network"]:
+        del parts[2:3]  # likewise
     key = ".".join(parts) or "the file"
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{path}: unknown key {key}: remove it or correct its spelling"

@@ -9,23 +9,27 @@ from numpy.typing import NDArray
 Weights = dict[str, NDArray[np.float32]]
 
 
-def get_weights(model: keras.Model) -> Weights:
-    """Copies of a model's weights, by `layer/variable`."""
-    return {variable.path: variable.value.numpy() for variable in model.weights}
+def get_weights(model: keras.Model, trainable: bool = False) -> Weights:
+    """Copies of a model's weights, or of the trainable ones alone, by `layer/variable`."""
+    return {variable.path: variable.value.numpy() for variable in _variables(model, trainable)}
 
 
-def set_weights(model: keras.Model, weights: Weights) -> None:
-    """Put weights into a model of the same layers.
+def set_weights(model: keras.Model, weights: Weights, trainable: bool = False) -> None:
+    """Put weights, or the trainable ones alone, into a model of the same layers.
 
     Raises:
         ValueError: names or shapes are not the model's.
     """
     have = {name: array.shape for name, array in weights.items()}
-    expected = {variable.path: tuple(variable.shape) for variable in model.weights}
+    expected = {variable.path: tuple(variable.shape) for variable in _variables(model, trainable)}
     if have != expected:
         raise ValueError(f"weights are {have}, the model has {expected}: use the model they were taken from")
-    for variable in model.weights:
+    for variable in _variables(model, trainable):
         variable.assign(weights[variable.path])
+
+
+def _variables(model: keras.Model, trainable: bool) -> list[keras.Variable]:
+    return list(model.trainable_weights if trainable else model.weights)
 
 
 def save_weights(path: Path, weights: list[Weights]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.support.params import Arm, Augmentation, Mixup, Synthetic
+from tasks.support.params import Arm, Augmentation, Mixup, Small, Synthetic
 
 PLAIN: dict[str, Any] = {
     "rows": "split",
@@ -14,11 +14,15 @@ PLAIN: dict[str, Any] = {
     "synthetic": None,
     "tail_share": 0.0,
 }
-SHIFTS = Augmentation(rotation_deg=0, shift_share=0.125, shear=0, zoom=0, flip=False, fill="black")
+SHIFTS = Augmentation(rotation_deg=0, shift_share=0.125, shear=0, zoom=0, flip=False, brightness=[1, 1], fill="black")
 
 
 def arm(**settings: Any) -> Arm:
     return Arm(**PLAIN | settings)
+
+
+def small(width: int) -> Small:
+    return Small(kind="small", width=width)
 
 
 def mixed(alpha: float, remix: bool = False) -> dict[str, Any]:

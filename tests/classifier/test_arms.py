@@ -16,7 +16,7 @@ SYNTHETIC = np.repeat([False, False, False, True], [60, 20, 4, 30])[_ORDER]
 def _draw(arm, chunks=(200,), seed=1, batch=32, augmentation=None):
     of_training = (LABELS, SYNTHETIC, 8, batch, list(chunks), np.random.default_rng(seed))
     drawn = list(draw(arm, augmentation, *of_training))
-    names = ("indices", "partners", "coefficients", "label_coefficients", "weights", "transforms")
+    names = ("indices", "partners", "coefficients", "label_coefficients", "weights", "transforms", "brightness")
     return {name: np.concatenate([getattr(each, name) for each in drawn]) for name in names}
 
 
@@ -117,7 +117,9 @@ def test_shifts_are_whole_pixels_up_to_the_limit_in_both_directions():
 
 
 def test_turns_zooms_shears_and_flips_are_as_large_as_they_say():
-    geometric = Augmentation(rotation_deg=50, shift_share=0, shear=0.2, zoom=0.2, flip=True, fill="edge")
+    geometric = Augmentation(
+        rotation_deg=50, shift_share=0, shear=0.2, zoom=0.2, flip=True, brightness=[1, 1], fill="edge"
+    )
     matrices = _draw(arm(), augmentation=geometric)["transforms"][..., [0, 1, 3, 4]].reshape(-1, 2, 2)
     determinants = np.linalg.det(matrices)
     assert (determinants < 0).mean() == pytest.approx(0.5, abs=0.03)
@@ -127,6 +129,19 @@ def test_turns_zooms_shears_and_flips_are_as_large_as_they_say():
     turned = _draw(arm(), augmentation=only_turned)["transforms"]
     angles = np.degrees(np.arctan2(turned[..., 3], turned[..., 0]))
     assert (angles.min(), angles.max()) == (pytest.approx(-50, abs=1), pytest.approx(50, abs=1))
+
+
+def test_brightness_lies_in_its_range_and_moves_no_other_draw():
+    lit = SHIFTS.model_copy(update={"brightness": [1.0, 1.3]})
+    drawn, plain = _draw(arm(), augmentation=lit), _draw(arm(), augmentation=SHIFTS)
+    values = drawn.pop("brightness")
+    assert (values.dtype, values.shape) == (np.float32, (200, 32))
+    assert (values.min(), values.max()) == (pytest.approx(1, abs=0.01), pytest.approx(1.3, abs=0.01))
+    assert values.mean() == pytest.approx(1.15, abs=0.01)
+    for name, same in drawn.items():
+        np.testing.assert_array_equal(same, plain[name])
+    assert (plain["brightness"] == 1).all()
+    assert (_draw(arm())["brightness"] == 1).all()
 
 
 def test_weights_of_classes_are_inverse_to_their_counts_and_one_on_average():

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from tasks.classifier.pictures import (
 from tasks.classifier.training import Examples, draws_of, train_seeds
 from tasks.dataset.ranges import to_bytes
 from tasks.support.params import Arm, Augmentation, Train
-from tests.classifier.examples import SHIFTS, arm, made, mixed
+from tests.classifier.examples import SHIFTS, arm, made, mixed, small
 
-GEOMETRIC = Augmentation(rotation_deg=50, shift_share=0.25, shear=0.2, zoom=0.2, flip=True, fill="edge")
+GEOMETRIC = Augmentation(
+    rotation_deg=50, shift_share=0.25, shear=0.2, zoom=0.2, flip=True, brightness=[0.5, 1.5], fill="edge"
+)
 ALL = arm(oversample=True, augmentation="geometric", **mixed(0.5), **made())
 NAMES = ["cat", "dog", "7"]
 
@@ -34,7 +37,8 @@ def _examples(channels: int = 1) -> Examples:
 
 
 def _params(one: Arm) -> Train:
-    values = {"seeds": 2, "steps": 4, "batch": 8, "learning_rate": 0.01, "width": 4, "record_every": 3}
+    values: dict[str, Any] = {"seeds": 2, "steps": 4, "batch": 8, "learning_rate": 0.01, "record_every": 3}
+    values |= {"optimizer": "adam", "schedule": "cosine", "size_px": None, "in_memory_mb": 1.0, "network": small(4)}
     return Train(**values, augmentations={"shifts": SHIFTS, "geometric": GEOMETRIC}, arms={"a": one, "b": one})
 
 
@@ -42,7 +46,7 @@ def _drawn(indices: list[int], partners: list[int], images: list[float], labels:
     shares, of_labels = (np.array(each, np.float32) for each in (images, labels))
     nothing = np.ones(len(indices), np.float32)
     transforms = np.zeros((len(indices), 8), np.float32)
-    return Draws(np.array(indices), np.array(partners), shares, of_labels, nothing, transforms)
+    return Draws(np.array(indices), np.array(partners), shares, of_labels, nothing, transforms, nothing)
 
 
 def _first(one: Arm, examples: Examples) -> Draws:
@@ -56,7 +60,7 @@ def test_the_picture_shows_the_batch_that_the_first_step_was_given(one: Arm, mon
 
     def step(_model, _optimizer, x, _y, _weights, _prior):  # type: ignore[no-untyped-def]
         tf.py_function(lambda x: seen.append(x.numpy()), [x], [])
-        return tf.constant(0.0), tf.constant(0.0)
+        return tf.zeros(2)
 
     monkeypatch.setattr(training, "_train_step", step)
     examples = _examples(channels=3)
@@ -113,8 +117,10 @@ def test_bounds_are_those_of_the_augmentation_and_what_it_leaves_alone_is_left_o
         Change("zoom 0.8", zoom=0.8),
         Change("zoom 1.2", zoom=1.2),
         Change("flip", flip=True),
-        Change("all at the lower bound", -50, -8, -0.2, 0.8, False),
-        Change("all at the upper bound", 50, 8, 0.2, 1.2, True),
+        Change("brightness 0.5", brightness=0.5),
+        Change("brightness 1.5", brightness=1.5),
+        Change("all at the lower bound", -50, -8, -0.2, 0.8, False, 0.5),
+        Change("all at the upper bound", 50, 8, 0.2, 1.2, True, 1.5),
     ]
     assert [change.caption for change in bounds(SHIFTS, 8)] == ["shift -1 px", "shift +1 px"]
     nothing = SHIFTS.model_copy(update={"shift_share": 0.05})  # less than half a pixel
@@ -124,10 +130,12 @@ def test_bounds_are_those_of_the_augmentation_and_what_it_leaves_alone_is_left_o
 def test_an_image_is_changed_as_its_caption_says() -> None:
     image = _examples().images[0]
     black = GEOMETRIC.model_copy(update={"fill": "black"})
-    shifted, flipped = changed(image, [Change("", shift_px=2), Change("", flip=True)], black)
+    changes = [Change("", shift_px=2), Change("", flip=True), Change("", brightness=0.5)]
+    shifted, flipped, darker = changed(image, changes, black)
     np.testing.assert_array_equal(shifted[2:, 2:], image[:-2, :-2])
     assert (shifted[:2] == 0).all()
     np.testing.assert_array_equal(flipped, image[:, ::-1])
+    np.testing.assert_allclose(darker, image / 2, atol=1)
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,30 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.classifier import outputs, training
+from tasks.classifier import feeding, outputs, training
 from tasks.classifier.metrics import accuracy, balanced_accuracy
 from tasks.classifier.networks import build_classifier
-from tasks.classifier.training import Examples, predict, train_seeds
+from tasks.classifier.training import Examples, build_optimizer, predict, train_seeds
 from tasks.support.params import Train
 from tasks.support.weights import get_weights
-from tests.classifier.examples import SHIFTS, arm, made, mixed
+from tests.classifier.examples import SHIFTS, arm, made, mixed, small
+
+VALUES = {
+    "seeds": 2,
+    "steps": 8,
+    "batch": 8,
+    "learning_rate": 0.01,
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "record_every": 4,
+    "size_px": None,
+    "in_memory_mb": 100,
+    "network": small(4),
+}
 
 
 def _params(**settings) -> Train:
-    values = {"seeds": 2, "steps": 8, "batch": 8, "learning_rate": 0.01, "width": 4, "record_every": 4}
-    return Train(**values | settings, augmentations={"shifts": SHIFTS}, arms={"a": arm(), "b": arm()})
+    return Train(**VALUES | settings, augmentations={"shifts": SHIFTS}, arms={"a": arm(), "b": arm()})
 
 
 def _examples(count: int, seed: int = 0) -> Examples:
@@ -87,7 +99,7 @@ def test_all_arms_start_from_the_same_weights_of_a_seed(monkeypatch):
     monkeypatch.setattr(training, "_train_step", lambda *_: (tf.constant(0.0), tf.constant(0.0)))
     for one in (arm(), ALL):
         for each in _train(one)[0]:
-            fresh = get_weights(build_classifier(8, 1, 3, 4, each.seed))
+            fresh = get_weights(build_classifier(small(4), 8, 1, 3, each.seed))
             assert {name: array.tobytes() for name, array in each.weights.items()} == {
                 name: array.tobytes() for name, array in fresh.items()
             }
@@ -104,7 +116,7 @@ def test_reports_every_record_at_once():
 def test_validation_is_neither_shifted_nor_mixed(trained):
     first = trained[0]
     validation = _examples(24, seed=1)
-    model = build_classifier(8, 1, 3, 4, seed=9)
+    model = build_classifier(small(4), 8, 1, 3, seed=9)
     predicted = predict(model, [first.weights], validation.images)[0]
     np.testing.assert_array_equal(predicted, first.validation)
     last = first.history[-1]
@@ -117,7 +129,9 @@ def test_validation_is_neither_shifted_nor_mixed(trained):
 def test_first_loss_is_the_cross_entropy_of_the_initial_weights():
     examples = replace(_examples(8), synthetic=np.zeros(8, bool))
     trained = next(train_seeds(arm(), _params(steps=1, record_every=1), 3, examples, examples, lambda _: None))
-    before = predict(build_classifier(8, 1, 3, 4, 1), [get_weights(build_classifier(8, 1, 3, 4, 1))], examples.images)
+    before = predict(
+        build_classifier(small(4), 8, 1, 3, 1), [get_weights(build_classifier(small(4), 8, 1, 3, 1))], examples.images
+    )
     likelihood = before[0][np.arange(8), examples.labels]  # the batch is the whole set, in some order
     assert trained.history[0].train_loss == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)
     assert trained.history[0].train_accuracy == accuracy(before[0], examples.labels)
@@ -143,8 +157,8 @@ def test_images_reach_the_network_mixed_shifted_and_signed(monkeypatch, alpha):
 
 def test_predicts_each_training_in_any_number_of_images(monkeypatch):
     images = _examples(10).images
-    weights = [get_weights(build_classifier(8, 1, 3, 4, seed)) for seed in (1, 2)]
-    model = build_classifier(8, 1, 3, 4, seed=3)
+    weights = [get_weights(build_classifier(small(4), 8, 1, 3, seed)) for seed in (1, 2)]
+    model = build_classifier(small(4), 8, 1, 3, seed=3)
     whole = predict(model, weights, images)
     assert whole.shape == (2, 10, 3)
     assert whole.dtype == np.float32
@@ -182,7 +196,38 @@ def test_the_first_loss_of_balanced_softmax_has_the_prior_in_it():
     examples = replace(_examples(8), synthetic=np.zeros(8, bool))
     settings = arm(loss="balanced_softmax")
     trained = next(train_seeds(settings, _params(steps=1, record_every=1), 3, examples, examples, lambda _: None))
-    before = predict(build_classifier(8, 1, 3, 4, 1), [get_weights(build_classifier(8, 1, 3, 4, 1))], examples.images)
+    before = predict(
+        build_classifier(small(4), 8, 1, 3, 1), [get_weights(build_classifier(small(4), 8, 1, 3, 1))], examples.images
+    )
     tilted = before[0] * np.bincount(examples.labels)
     likelihood = (tilted / tilted.sum(axis=1, keepdims=True))[np.arange(8), examples.labels]
     assert trained.history[0].train_loss == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)
+
+
+def test_images_on_disk_in_small_hand_overs_give_the_same_bits(trained, monkeypatch, tmp_path):
+    monkeypatch.setattr(feeding, "_BYTES", 3 * 2 * 8 * 64)  # three steps of mixed images
+    examples = _examples(40)
+    on_disk = np.memmap(tmp_path / "images", np.uint8, "w+", shape=examples.images.shape)
+    on_disk[:] = examples.images
+    validation = _examples(24, seed=1)
+    again = list(train_seeds(ALL, _params(), 3, replace(examples, images=on_disk), validation, lambda _: None))
+    assert _bytes(again) == _bytes(trained)
+    assert [each.history for each in again] == [each.history for each in trained]
+
+
+def test_rates_fall_along_a_cosine_or_stay():
+    model = build_classifier(small(4), 8, 1, 3, seed=1)
+    for kind, schedule, last in (("adam", "cosine", 0.005), ("rmsprop", "constant", 0.01), ("adam", "constant", 0.01)):
+        optimizer = build_optimizer(model, kind, schedule, 0.01, 20)
+        assert type(optimizer).__name__.lower() == kind
+        assert float(optimizer.learning_rate) == pytest.approx(0.01)
+        optimizer.iterations.assign(10)
+        assert float(optimizer.learning_rate) == pytest.approx(last)
+
+
+def test_rmsprop_at_a_constant_rate_learns_as_well():
+    settings = {"optimizer": "rmsprop", "schedule": "constant", "learning_rate": 0.003}
+    trained, _ = _train(steps=120, batch=16, record_every=120, **settings)
+    assert [each.history[-1].validation_accuracy for each in trained] == [1, 1]
+    assert _bytes(_train(**settings)[0]) == _bytes(_train(**settings)[0])
+    assert _bytes(_train(**settings)[0]) != _bytes(_train(learning_rate=0.003)[0])

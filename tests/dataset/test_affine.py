@@ -55,3 +55,22 @@ def test_a_zoom_of_two_shows_the_middle_twice_as_large():
     ramp = np.tile(np.arange(9.0), (9, 1))
     np.testing.assert_allclose(_apply(ramp, zoom=(1, 2))[4], 4 + (np.arange(9) - 4) / 2)
     np.testing.assert_allclose(_apply(ramp, zoom=(2, 1)), ramp)
+
+
+@pytest.mark.parametrize(("fill", "mode"), [("black", "CONSTANT"), ("edge", "NEAREST")])
+def test_any_change_is_that_of_tensorflow_itself(fill, mode):
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (40, 12, 12, 3)).astype(np.float32)
+    amounts = rng.uniform(-1, 1, (40, 6))
+    matrices = affine_transforms(
+        180 * amounts[:, 0], 6 * amounts[:, 1:3], amounts[:, 3], 1 + amounts[:, 4:] / 2, amounts[:, 0] > 0, 12
+    )
+    expected = tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=matrices,
+        output_shape=[12, 12],
+        fill_value=-1.0,
+        interpolation="BILINEAR",
+        fill_mode=mode,
+    )
+    np.testing.assert_allclose(transform(images, matrices, fill), expected, atol=1e-4)

@@ -123,7 +123,8 @@ def tiny_params(source: Path) -> dict[str, Any]:
     params["synthesize"]["filter"].update(classifier=tiny, folds=2, min_acceptance=0.0, max_generated=100)
     params["synthesize"]["filter"].update(min_probability_quantile=0.0, min_distance_quantile=0.0)
     params["synthesize"]["filter"].update(max_distance_quantile=1.0)
-    params["train"].update(seeds=3, steps=12, record_every=6, width=4, batch=8)
+    params["train"].update(seeds=3, steps=12, record_every=6, batch=8)
+    params["train"]["network"]["width"] = 4
     params["train"]["arms"] = {name: params["train"]["arms"][name] for name in ARMS}
     params["evaluate"].update(resamples=200, oracle=None)
     return params

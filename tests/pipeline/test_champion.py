@@ -68,7 +68,8 @@ def _write_params(project: Path, source: Path) -> None:
     params["train_gan"]["candidates"] = {"conditional": candidate}
     params["select_generator"]["classifier"]["steps"] = 150
     params["synthesize"].update(min_images=5, max_per_real=20)
-    params["train"].update(seeds=5, steps=150, batch=32, learning_rate=0.002, width=8, record_every=150, arms=ARMS)
+    params["train"].update(seeds=5, steps=150, batch=32, learning_rate=0.002, record_every=150, arms=ARMS)
+    params["train"]["network"]["width"] = 8
     # Trained without its images, a classifier hardly ever says "rare", and so finds the others more often.
     params["evaluate"].update(oracle=None, max_loss_of_others=0.05)
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

@@ -10,6 +10,14 @@ from tasks.support.errors import BadInput
 from tasks.support.params import Params, load
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
+PRETRAINED = {
+    "kind": "pretrained",
+    "base": "VGG16",
+    "weights": "none",
+    "weights_sha256": None,
+    "fine_tune": False,
+    "dense": 256,
+}
 
 
 @pytest.fixture
@@ -168,6 +176,54 @@ def test_candidates_whose_terms_do_not_fit_are_named(
 ) -> None:
     values["train_gan"]["candidates"][candidate] |= changed
     with pytest.raises(BadInput, match=re.escape(message)):
+        _load(tmp_path, values)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"network": {"kind": "plain"}},
+            "train.network plain needs images of at least 16 pixels a side and gets 8",
+        ),
+        ({"network": PRETRAINED, "size_px": 31}, "train.network pretrained needs images of at least 32 pixels a side"),
+        ({"size_px": 150}, "train.network small needs a side that is a multiple of 8: train.size_px is 150"),
+        ({"size_px": 513}, "train.size_px is 513: input should be less than or equal to 512"),
+        ({"network": {"kind": "plain", "width": 32}}, "unknown key train.network.width: remove it"),
+        ({"network": {"kind": "small"}}, "key train.network.width is missing"),
+        ({"network": PRETRAINED | {"base": "VGG19"}}, "train.network.base is 'VGG19': input should be 'VGG16'"),
+        ({"network": PRETRAINED | {"weights": "model.keras"}}, "train.network.weights is 'model.keras': string should"),
+        ({"network": PRETRAINED | {"weights": "a/b.h5"}}, "weights_sha256 is null: set it to what `sha256sum a/b.h5`"),
+        (
+            {"network": PRETRAINED | {"weights_sha256": "0" * 64}},
+            "weights none has no file: set weights_sha256 to",
+        ),
+        (
+            {"network": PRETRAINED | {"base": "MobileNetV2", "weights": "imagenet"}},
+            "Keras has no checksum of MobileNetV2's ImageNet weights: set weights_sha256",
+        ),
+        ({"optimizer": "sgd"}, "train.optimizer is 'sgd'"),
+    ],
+)
+def test_networks_that_do_not_fit_are_named(
+    tmp_path: Path, values: dict[str, Any], changed: dict[str, Any], message: str
+) -> None:
+    values["train"] |= changed
+    with pytest.raises(BadInput, match=re.escape(message)):
+        _load(tmp_path, values)
+
+
+def test_published_trainings_can_be_written_down(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["train"] |= {"network": {"kind": "plain"}, "size_px": 150, "schedule": "constant"}
+    _load(tmp_path, values)
+    slow = {"optimizer": "rmsprop", "learning_rate": 0.00002, "schedule": "constant", "batch": 5}
+    values["train"] |= {"network": PRETRAINED | {"weights": "imagenet"}} | slow
+    _load(tmp_path, values)
+
+
+def test_a_brightness_the_wrong_way_round_is_refused(tmp_path: Path, values: dict[str, Any]) -> None:
+    values["train"]["augmentations"]["shifts"]["brightness"] = [1.3, 1]
+    with pytest.raises(BadInput, match=re.escape("shifts: brightness is [1.3, 1], expected the lower factor first")):
         _load(tmp_path, values)
 
 

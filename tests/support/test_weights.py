@@ -6,13 +6,14 @@ import pytest
 
 from tasks.classifier.networks import build_classifier
 from tasks.support.weights import get_weights, load_weights, save_weights, set_weights
+from tests.classifier.examples import small
 
 
 def test_files_come_back_and_have_equal_bytes(tmp_path, monkeypatch):
-    weights = [get_weights(build_classifier(8, 1, 3, 4, seed)) for seed in (1, 2)]
+    weights = [get_weights(build_classifier(small(4), 8, 1, 3, seed)) for seed in (1, 2)]
     save_weights(tmp_path / "a.npz", weights)
     monkeypatch.setattr(time, "time", lambda: 2e9)
-    save_weights(tmp_path / "b.npz", [get_weights(build_classifier(8, 1, 3, 4, seed)) for seed in (1, 2)])
+    save_weights(tmp_path / "b.npz", [get_weights(build_classifier(small(4), 8, 1, 3, seed)) for seed in (1, 2)])
     a, b = (hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.npz", "b.npz"))
     assert a == b
     loaded = load_weights(tmp_path / "a.npz")
@@ -24,13 +25,13 @@ def test_files_come_back_and_have_equal_bytes(tmp_path, monkeypatch):
 
 
 def test_names_are_layers_and_variables():
-    names = list(get_weights(build_classifier(8, 1, 3, 4, seed=1)))
+    names = list(get_weights(build_classifier(small(4), 8, 1, 3, seed=1)))
     assert names[:2] == ["conv_1a/kernel", "conv_1a/bias"]
     assert names[-2:] == ["logits/kernel", "logits/bias"]
 
 
 def test_taken_weights_do_not_change_with_the_model():
-    model = build_classifier(8, 1, 3, 4, seed=1)
+    model = build_classifier(small(4), 8, 1, 3, seed=1)
     weights = get_weights(model)
     model.get_layer("logits").bias.assign([1.0, 2.0, 3.0])
     assert weights["logits/bias"].tolist() == [0, 0, 0]
@@ -39,6 +40,6 @@ def test_taken_weights_do_not_change_with_the_model():
 
 
 def test_weights_of_another_network_are_refused():
-    weights = get_weights(build_classifier(8, 1, 3, 4, seed=1))
+    weights = get_weights(build_classifier(small(4), 8, 1, 3, seed=1))
     with pytest.raises(ValueError, match="use the model they were taken from"):
-        set_weights(build_classifier(8, 1, 3, 8, seed=1), weights)
+        set_weights(build_classifier(small(8), 8, 1, 3, seed=1), weights)

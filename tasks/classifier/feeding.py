@@ -1,0 +1,109 @@
+"""Handing images to compiled steps: gathered on the host for some steps at a time, while the steps before run, and
+mixed and changed in the step itself.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tasks.classifier.arms import Draws
+from tasks.classifier.mixing import mix
+from tasks.dataset.affine import transform
+from tasks.dataset.brightness import brighten
+from tasks.dataset.ranges import to_signed
+from tasks.support.params import Arm, Augmentation
+
+_BYTES = 8_000_000  # of images in one hand-over: three may exist at a time, and memory of this size is used again
+Item = TypeVar("Item")
+
+
+class Fed(NamedTuple):
+    """What some steps need, arrays or tensors: their images and the rest of `Draws`, all (steps, batch, ...).
+
+    `other_images` and `other_labels` are those to mix with, (steps, 0, ...) where nothing is mixed.
+    """
+
+    images: Any
+    labels: Any
+    other_images: Any
+    other_labels: Any
+    coefficients: Any
+    label_coefficients: Any
+    weights: Any
+    transforms: Any
+    brightness: Any
+
+    @classmethod
+    def spec(cls, batch: int, image: tuple[int, ...], mixed: bool) -> "Fed":
+        """Types and shapes of it, for images of shape `image`, (height, width, channels)."""
+        own, others = [None, batch], [None, batch if mixed else 0]
+        images = [tf.TensorSpec([*shape, *image], tf.uint8) for shape in (own, others)]
+        labels = [tf.TensorSpec(shape, tf.int32) for shape in (own, others)]
+        number = tf.TensorSpec(own)
+        return cls(images[0], labels[0], images[1], labels[1], number, number, number, tf.TensorSpec([*own, 8]), number)
+
+
+def hand_overs(images: NDArray[np.uint8], labels: NDArray[np.integer[Any]], draws: Draws, mixed: bool) -> Iterator[Fed]:
+    """The steps of some draws in order, with as many in each hand-over as fit into some megabytes.
+
+    Args:
+        images: uint8 (n, height, width, channels), read where they are; labels int (n,).
+    """
+    partners = draws.partners if mixed else draws.partners[:, :0]
+    step_bytes = (draws.indices.shape[1] + partners.shape[1]) * int(images[0].nbytes)
+    at_once = max(1, _BYTES // step_bytes)
+    small = labels.astype(np.int32)
+    for start in range(0, len(draws.indices), at_once):
+        some = slice(start, start + at_once)
+        own, others = draws.indices[some], partners[some]
+        yield Fed(
+            images[own],
+            small[own],
+            images[others],
+            small[others],
+            draws.coefficients[some],
+            draws.label_coefficients[some],
+            draws.weights[some],
+            draws.transforms[some],
+            draws.brightness[some],
+        )
+
+
+def batch_of(
+    fed: Fed, step: tf.Tensor, arm: Arm, augmentation: Augmentation | None, classes: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What the network sees in one step: images float32 (batch, height, width, channels) in [-1, 1], and their soft
+    labels float32 (batch, classes).
+    """
+    x, y = _signed(fed.images[step]), tf.one_hot(fed.labels[step], classes)
+    if arm.mixup:
+        x = mix(x, _signed(fed.other_images[step]), fed.coefficients[step])
+        y = mix(y, tf.one_hot(fed.other_labels[step], classes), fed.label_coefficients[step])
+    return change(x, fed.transforms[step], fed.brightness[step], augmentation), y
+
+
+def change(
+    images: tf.Tensor, transforms: tf.Tensor, brightness: tf.Tensor, augmentation: Augmentation | None
+) -> tf.Tensor:
+    """Images float32 (n, height, width, channels) in [-1, 1], changed as was drawn for each, (n, 8) and (n,)."""
+    if augmentation is None:
+        return images
+    moved = transform(images, transforms, augmentation.fill)
+    return moved if augmentation.brightness == [1, 1] else brighten(moved, brightness)
+
+
+def _signed(images: tf.Tensor) -> tf.Tensor:
+    return to_signed(tf.cast(images, tf.float32))
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, each made by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as executor:
+        made = executor.submit(next, items, None)
+        while (item := made.result()) is not None:
+            made = executor.submit(next, items, None)
+            yield item

@@ -1,0 +1,91 @@
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tasks.classifier import feeding
+from tasks.classifier.arms import draw
+from tasks.classifier.feeding import Fed, ahead, batch_of, hand_overs
+from tests.classifier.examples import SHIFTS, arm, mixed
+
+RNG = np.random.default_rng(0)
+IMAGES, LABELS = RNG.integers(0, 256, (30, 8, 8, 1), np.uint8), np.arange(30) % 3
+MIXED = arm(augmentation="shifts", **mixed(0.5))
+LIGHT = SHIFTS.model_copy(update={"brightness": [1.2, 1.4]})
+
+
+def _draws(settings=MIXED, augmentation=LIGHT, steps=10):
+    return next(draw(settings, augmentation, LABELS, np.zeros(30, bool), 8, 4, [steps], np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(10**9, [10]), (8 * 64 * 3, [3, 3, 3, 1]), (1, [1] * 10)])
+def test_hand_overs_are_the_drawn_images_in_order_and_in_few_bytes(monkeypatch, most, sizes):
+    monkeypatch.setattr(feeding, "_BYTES", most)
+    draws = _draws()
+    fed = list(hand_overs(IMAGES, LABELS, draws, mixed=True))
+    assert [len(each.images) for each in fed] == sizes
+    whole = Fed(*(np.concatenate(parts) for parts in zip(*fed, strict=True)))
+    np.testing.assert_array_equal(whole.images, IMAGES[draws.indices])
+    np.testing.assert_array_equal(whole.labels, LABELS[draws.indices])
+    np.testing.assert_array_equal(whole.other_images, IMAGES[draws.partners])
+    np.testing.assert_array_equal(whole.other_labels, LABELS[draws.partners])
+    for name in ("coefficients", "label_coefficients", "weights", "transforms", "brightness"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(draws, name))
+
+
+def test_images_to_mix_with_are_gathered_only_for_mixing():
+    (fed,) = hand_overs(IMAGES, LABELS, _draws(arm()), mixed=False)
+    assert fed.images.shape == (10, 4, 8, 8, 1)
+    assert fed.other_images.shape == (10, 0, 8, 8, 1)
+    assert fed.other_labels.shape == (10, 0)
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_hand_overs_are_as_their_spec_says(is_mixed):
+    (fed,) = hand_overs(IMAGES, LABELS, _draws(), is_mixed)
+    for spec, values in zip(Fed.spec(4, (8, 8, 1), is_mixed), fed, strict=True):
+        assert spec.is_compatible_with(tf.constant(values))
+
+
+def test_a_batch_is_mixed_then_changed_then_lit():
+    draws = _draws()
+    (fed,) = hand_overs(IMAGES, LABELS, draws, mixed=True)
+    still = draws.transforms[2] * 0 + np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32)
+    fed = fed._replace(transforms=np.stack([still] * 10))
+    x, y = batch_of(Fed(*map(tf.constant, fed)), tf.constant(2), MIXED, LIGHT, 3)
+    share = draws.coefficients[2].reshape(-1, 1, 1, 1)
+    bytes_of = share * IMAGES[draws.indices[2]] + (1 - share) * IMAGES[draws.partners[2]]
+    lit = np.minimum(bytes_of * draws.brightness[2].reshape(-1, 1, 1, 1), 255)
+    np.testing.assert_allclose(x, lit / 127.5 - 1, atol=1e-5)
+    one_hot = np.eye(3)
+    mixed_labels = share[..., 0, 0] * one_hot[LABELS[draws.indices[2]]]
+    mixed_labels += (1 - share[..., 0, 0]) * one_hot[LABELS[draws.partners[2]]]
+    np.testing.assert_allclose(y, mixed_labels, atol=1e-6)
+
+
+def test_ahead_gives_the_same_items_and_passes_errors_on():
+    assert list(ahead(iter(range(5)))) == list(range(5))
+    assert list(ahead(iter([]))) == []
+
+    def breaking():
+        yield 1
+        raise RuntimeError("disk gone")
+
+    items = ahead(breaking())
+    assert next(items) == 1
+    with pytest.raises(RuntimeError, match="disk gone"):
+        next(items)
+
+
+def test_the_next_item_is_made_while_one_is_in_use():
+    second = threading.Event()
+
+    def items():
+        yield 1
+        second.set()
+        yield 2
+
+    taken = ahead(items())
+    assert next(taken) == 1
+    assert second.wait(timeout=60)
