@@ -18,7 +18,7 @@ NO_EFFECT = {
     "tasks/support/errors.py",
     "tasks/support/files.py",
     "tasks/support/ledger.py",
-    "tasks/support/params.py",
+    "tasks/support/params/__init__.py",
     "tasks/support/progress.py",
     "tasks/support/quiet.py",
     "tasks/support/tracking.py",
