@@ -52,7 +52,7 @@ def write_report(folder: Path, params: Evaluate, comparison: Comparison, exams: 
     write_json(folder / "verdict.json", {"verdict": verdict.answer, "reasons": verdict.reasons} | about.judged)
     write_json(folder / "metrics.json", _metrics(comparison, exams))
     _write_tables(folder, comparison, exams)
-    _draw(folder, params, comparison, exams)
+    _draw(folder, comparison, exams)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
     lines = _report(params, comparison, exams, about)
     lines += training_lines(folder, comparison, about.arms, about.trained)
@@ -118,16 +118,15 @@ def _write_tables(folder: Path, comparison: Comparison, exams: Exams) -> None:
     pd.DataFrame({"actual": names[true], "predicted": names[predicted]}).to_csv(folder / "confusion.csv", index=False)
 
 
-def _draw(folder: Path, params: Evaluate, comparison: Comparison, exams: Exams) -> None:
+def _draw(folder: Path, comparison: Comparison, exams: Exams) -> None:
     arms = comparison.arms
     draw_arms(
         folder / "arms.png",
         {name: arm.test.balanced.tolist() for name, arm in arms.items()},
         "balanced accuracy on test",
     )
-    shown = dict.fromkeys([params.baseline, *comparison.pair])
     for name, part in (("confusion", "test"), ("confusion_natural", "natural")):
-        matrices = {each: getattr(arms[each], part).confusion.astype(np.float64) for each in shown}
+        matrices = {each: getattr(arm, part).confusion.astype(np.float64) for each, arm in arms.items()}
         draw_confusions(folder / f"{name}.png", matrices, exams.classes)
     curves = {name: arm.history.set_index("step") for name, arm in arms.items()}
     columns = {

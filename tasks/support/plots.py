@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+_MATRICES = 3  # in a line
 _NAME_LETTERS = 20  # in a line beside a matrix: three lines, the longest names, are as high as a cell
 _DRAWING = threading.Lock()  # matplotlib is not thread-safe; the flow maps candidates and arms on threads
 
@@ -41,12 +42,17 @@ def draw_curves(
 
 
 def draw_confusions(path: Path, matrices: Mapping[str, NDArray[np.float64]], classes: Sequence[str]) -> None:
-    """Confusion matrices (classes, classes) side by side; rows are true classes, each cell a share of its row."""
+    """Confusion matrices (classes, classes), three in a line; rows are true classes, each cell a share of its row."""
     lines = [textwrap.wrap(name, _NAME_LETTERS) for name in classes]
     longest = max(len(line) for name in lines for line in name)
     side = 0.42 * len(classes) + 1.2 + 0.1 * longest
-    figure = Figure(figsize=(side * len(matrices), side + 0.4), layout="constrained")
-    for axis, (name, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items(), strict=True):
+    across = min(_MATRICES, len(matrices))
+    down = -(-len(matrices) // across)
+    figure = Figure(figsize=(side * across, (side + 0.4) * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for axis in axes[len(matrices) :]:
+        axis.remove()
+    for axis, (name, matrix) in zip(axes, matrices.items(), strict=False):
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class may have no images here
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
