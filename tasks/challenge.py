@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
 PLACE = Path(".state/challenge")  # the champion's images and classifiers on today's data
 ARM = "champion"
+_MOST_NAMED = 5  # classes
 
 
-def challenge(params: Params, champion: Path, arm: str, data: Path = Path("data")) -> "Difference":
-    """By how much an arm is more accurate on test than the same arm with the champion's images.
+def challenge(
+    params: Params, champion: Path, arm: str, data: Path = Path("data")
+) -> "tuple[Difference, dict[str, int]]":
+    """By how much an arm is more accurate on test than the same arm with the champion's images, and how many these are
+    of each class.
 
-    These are made, filtered and trained on as today's generator's were: of the same classes, as many, with the same
-    seeds. That takes as long as `synthesize` and `train` of one arm.
+    They are made, filtered and trained on as today's generator's were, with the same seeds; of a class that the
+    champion's guards or today's filter refuse there are none. The arm is the one that is best with today's images,
+    which favours them. It takes as long as `synthesize` and `train` of one arm.
 
     Args:
         champion: folder of its files.
@@ -34,31 +39,45 @@ def challenge(params: Params, champion: Path, arm: str, data: Path = Path("data"
     from tasks.classifier.comparison import compare_trained  # deferred: TensorFlow takes seconds to start
 
     shutil.rmtree(PLACE, ignore_errors=True)
-    PLACE.mkdir(parents=True)
-    (PLACE / "split").symlink_to((data / "split").absolute())
-    (PLACE / "generator").symlink_to(champion.absolute())
-    synthesize(params.synthesize, params.images, PLACE)
-    contest = params.train.model_copy(update={"arms": {ARM: params.train.arms[arm]}})
-    train(contest, params.images, ARM, PLACE)
-    exams = read_exams(read_manifest(data / "split"), params.train, params.images, "register")
-    folders = data / "classifiers" / arm, PLACE / "classifiers" / ARM
-    return compare_trained(params.evaluate, params.train, exams, *folders)
+    try:
+        PLACE.mkdir(parents=True)
+        (PLACE / "split").symlink_to((data / "split").absolute())
+        (PLACE / "generator").symlink_to(champion.absolute())
+        synthesize(params.synthesize, params.images, PLACE)
+        contest = params.train.model_copy(update={"arms": {ARM: params.train.arms[arm]}})
+        train(contest, params.images, ARM, PLACE)
+        exams = read_exams(read_manifest(data / "split"), params.train, params.images, "register")
+        folders = data / "classifiers" / arm, PLACE / "classifiers" / ARM
+        balance = pd.read_csv(PLACE / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
+        made = {label: int(count) for label, count in zip(balance["label"], balance["synthetic"], strict=True)}
+        return compare_trained(params.evaluate, params.train, exams, *folders), made
+    finally:
+        shutil.rmtree(PLACE, ignore_errors=True)
 
 
 def objection(champion: Path, manifest: pd.DataFrame, images: Images) -> str | None:
-    """Why a champion's files cannot be compared on today's data: a sentence without its subject, or None."""
-    settings, today = read_json(champion / "generator.json"), class_names(manifest)
+    """Why a champion's files cannot be compared on today's data: a sentence without its subject, or None.
+
+    It must not have seen today's test images, their look-alikes as far as these are still in the data, or images that
+    today's arms have to do without.
+    """
+    if not (champion / SEEN).exists():
+        return f"has no {SEEN}, the list of the images it has seen"
+    settings, today = read_json(champion / "generator.json"), set(class_names(manifest))
     seen = pd.read_csv(champion / SEEN, dtype=str, keep_default_na=False)
-    if (classes := sorted(seen["label"].unique())) != today:
-        return f"is of the classes {', '.join(classes)}, and today's are {', '.join(today)}"
+    if differing := sorted(set(seen["label"]) ^ today):
+        some = ", ".join(differing[:_MOST_NAMED]) + ("..." if len(differing) > _MOST_NAMED else "")
+        return f"is of other classes than today's data, which differ in {some}"
     if (shape := (settings["size_px"], settings["channels"])) != (images.size_px, images.channels):
         return (
             f"makes images of {shape[0]} px with {shape[1]} channels, and today's have {images.size_px} px with "
             f"{images.channels}"
         )
-    test = rows_of(manifest, "test")
-    if known := int(test["sha256"].isin(seen["sha256"]).sum()):
-        return f"has seen {known} of today's {len(test)} test images, which would flatter it"
-    if not rows_of(manifest, "train", "validation")["sha256"].isin(seen["sha256"]).any():
-        return "is of other data: it has seen none of today's training and validation images"
+    known, test = manifest["sha256"].isin(seen["sha256"]), rows_of(manifest, "test")
+    if found := int((known & manifest["group"].isin(test["group"])).sum()):
+        return f"has seen {found} images that are, or look like, some of today's {len(test)} test images"
+    if found := int((known & manifest["split"].str.startswith("withheld")).sum()):
+        return f"has seen {found} images that today's arms have to do without (split.keep)"
+    if not (known & manifest["split"].isin(["train", "validation"])).any():
+        return "is of other data: it has seen none of today's images. Set EQUIPOISE_MODEL to keep projects apart"
     return None

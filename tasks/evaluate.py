@@ -21,6 +21,7 @@ from tasks.support.tracking import parent_run
 if TYPE_CHECKING:
     from tasks.classifier.comparison import Exams
 
+JUDGED = ("split", "generator", "synthetic", "classifiers")
 CHECKED = ("manifest", "clean", "split", "synthetic")  # outputs that carry results of Great Expectations
 
 
@@ -53,7 +54,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         arms=train.arms,
         trained=data / "classifiers",
         balance=balance,
-        judged={f"{name}_sha256": sha256_of(data / name) for name in ("generator", "split")},
+        judged=judged(data),
         generator=lines,
         checks=[row for stage in CHECKED for row in read_json(data / stage / "checks.json")],
         removed=removed,
@@ -68,6 +69,11 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         run.files(folder, "report")
     log.info("  verdict: %s", comparison.verdict.answer)
     return data / "report"
+
+
+def judged(data: Path) -> dict[str, str]:
+    """SHA-256 of the outputs that a verdict is on."""
+    return {f"{name}_sha256": sha256_of(data / name) for name in JUDGED}
 
 
 def check_labels(trained: Path, arms: Iterable[str], classes: list[str]) -> None:

@@ -1,21 +1,26 @@
 """Register: the generator in the MLflow registry, promoted only if it earned a yes and beats the champion."""
 
+import hashlib
+import json
 import shutil
 import subprocess
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tasks.challenge import challenge, objection
 from tasks.dataset.manifest import read_manifest, rows_of, rows_sha256
+from tasks.evaluate import judged
+from tasks.rollback import usable
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
 from tasks.support.files import read_json, sha256_of
 from tasks.support.ledger import openings
-from tasks.support.params import Params
+from tasks.support.params import FILE, Params
 from tasks.support.progress import log
-from tasks.support.registry import MODEL, Candidacy, Decision, Registry, Unusable
+from tasks.support.registry import MODEL, Candidacy, Registry, Unusable
+from tasks.support.succession import Decision, Event, Office, stands
+from tasks.support.versioning import Versions
 
 PROJECT = Path(__file__).parents[1]
 CODE = [  # what loading and using a generator imports
@@ -40,34 +45,32 @@ CODE = [  # what loading and using a generator imports
 
 
 def register(params: Params, data: Path = Path("data")) -> str:
-    """One line that says which version the generator is, and whether it is champion.
+    """Lines that say which version the generator is, whether it is champion, and how often test was opened.
 
     A generator is found by the hash of its files: one that the registry holds is not registered twice. It becomes
-    champion if the verdict on it is yes and it beats the champion there is, whose images are tried on today's data. A
-    decision is taken once for each report and champion, and recorded.
+    champion if the verdict on it is yes and it beats the champion there is, whose images are tried on today's data.
+    Each decision is recorded once.
 
     Raises:
-        BadInput: the report is on another generator or on other data, or the registry cannot be reached.
+        BadInput: the report is not on the present outputs, or the registry cannot be reached.
     """
     verdict = read_json(data / "report/verdict.json")
-    for name in ("generator", "split"):
-        if verdict[f"{name}_sha256"] != sha256_of(data / name):
-            raise BadInput(f"{data}/report is the verdict on another {name} than {data / name}: run `dvc repro` first")
+    for name, value in judged(data).items():
+        if verdict[name] != value:
+            folder = data / name.removesuffix("_sha256")
+            raise BadInput(f"{data}/report is the verdict on another {folder}: run `dvc repro` first")
     registry = Registry()
     with tempfile.TemporaryDirectory() as temporary:
         version, new = registry.register(_candidacy(data, verdict, _package(Path(temporary))))
-    decision = _decide(registry, params, version, verdict, data)
-    outcome = {
-        "promoted": "promoted to champion",
-        "not promoted": f"not promoted to champion, since {decision.reason}",
-        "withdrawn": f"no longer champion, since {decision.reason}",
-        "rolled back": f"not promoted to champion, since {decision.reason}",
-    }[decision.event]
+    decision, before = _decide(registry, params, version, verdict, data)
+    outcome = "champion" if decision.champion == version else f"not promoted to champion, since {decision.reason}"
+    if decision.event == "withdrawn":
+        outcome = f"no longer champion, since {decision.reason}"
+    if decision.champion == version != before:
+        outcome = "promoted to champion"
     known, opened = "new" if new else "already registered", openings(decision.facts["test_sha256"])
-    times = f"{opened} times" if opened > 1 else "once"
-    return (
-        f"{MODEL} version {version} ({known}): candidate, {outcome}\ntest images: opened {times} so far (ledger.jsonl)"
-    )
+    times = "once" if opened == 1 else f"{opened} times"
+    return f"{MODEL} version {version} ({known}): candidate, {outcome}\ntest images: opened {times} here (ledger.jsonl)"
 
 
 def _candidacy(data: Path, verdict: dict[str, Any], code: Path) -> Candidacy:
@@ -79,9 +82,9 @@ def _candidacy(data: Path, verdict: dict[str, Any], code: Path) -> Candidacy:
         classes=settings["classes"],
         image_shape=(settings["size_px"], settings["size_px"], settings["channels"]),
         tags={
-            "generator_sha256": sha256_of(generator),
-            "synthetic_sha256": sha256_of(data / "synthetic"),
-            "data_sha256": sha256_of(data / "split"),
+            "generator_sha256": verdict["generator_sha256"],
+            "synthetic_sha256": verdict["synthetic_sha256"],
+            "data_sha256": verdict["split_sha256"],
             "report_sha256": sha256_of(data / "report"),
             "git_commit": _git_commit(),
             "verdict": verdict["verdict"],
@@ -91,65 +94,72 @@ def _candidacy(data: Path, verdict: dict[str, Any], code: Path) -> Candidacy:
     )
 
 
-def _decide(registry: Registry, params: Params, version: str, verdict: dict[str, Any], data: Path) -> Decision:
-    """The decision on a version under the present report: the one that stands, or one taken and recorded now."""
-    decisions, facts, gone = registry.decisions(), _facts(data), None
-    last = decisions[-1] if decisions else None
-    try:
-        champion = registry.champion()
-    except Unusable as error:
-        champion, gone = last.champion if last else None, f"{error}: `make rollback` puts the one before in its place"
-    report = facts["report_sha256"]
-    standing = [each for each in decisions if (each.version, each.facts.get("report_sha256")) == (version, report)]
-    if standing and standing[-1].champion == champion:
-        return standing[-1]
-    stay = Decision("not promoted", version, "the verdict on it is no", champion, last.earlier if last else [], facts)
-    if verdict["verdict"] != "synthesise":
-        decision = replace(stay, event="withdrawn", champion=None) if champion == version else stay
-    elif gone:
-        decision = replace(stay, reason=gone)
+def _decide(
+    registry: Registry, params: Params, version: str, verdict: dict[str, Any], data: Path
+) -> tuple[Decision, str | None]:
+    """The decision on a version under the present evidence, one that stands or one taken now; and who was champion."""
+    office, facts = registry.office(), _facts(verdict, data)
+    champion, decisions = office.champion, registry.decisions()
+    if standing := stands(decisions, version, facts["evidence_sha256"], champion):
+        return standing, champion
+    if verdict["verdict"] == "synthesise":
+        found = _contest(registry, params, version, office, facts, data)
+    elif champion == version:
+        successor, _ = usable(registry, office)
+        found = Decision("withdrawn", version, successor, "the verdict on it is no", facts)
     else:
-        decision = _contest(registry, params, stay, data)
-    decision = replace(decision, facts=decision.facts | {"test_opened": openings(facts["test_sha256"])})
-    registry.decide(decision)
-    return decision
+        found = Decision("not promoted", version, champion, "the verdict on it is no", facts)
+    opened = {"test_opened": openings(facts["test_sha256"])}
+    decision = Decision(found.event, version, found.champion, found.reason, found.facts | opened)
+    last = next((each for each in reversed(decisions) if each.version == version), None)
+    if last is None or _told(last) != _told(decision):  # what the files refuse, or a no, is found anew each time
+        registry.decide(decision, office)
+    return decision, champion
 
 
-def _contest(registry: Registry, params: Params, stay: Decision, data: Path) -> Decision:
-    """The decision on a version that earned a yes: promoted if there is no other champion, or if it beats that one.
+def _told(decision: Decision) -> tuple[Any, ...]:
+    return decision.event, decision.champion, decision.reason, decision.facts.get("evidence_sha256")
 
-    Args:
-        stay: the decision that leaves all as it is, to be changed.
-    """
-    champion, version = stay.champion, stay.version
+
+def _contest(
+    registry: Registry, params: Params, version: str, office: Office, facts: dict[str, Any], data: Path
+) -> Decision:
+    """The decision on a version that earned a yes: promoted if there is no other champion, or if it beats that one."""
+    champion = office.champion
+
+    def decision(event: Event, reason: str, **more: Any) -> Decision:
+        return Decision(event, version, version if event == "promoted" else champion, reason, facts | more)
+
     try:
         with registry.files(version):
-            won = replace(stay, event="promoted", champion=version, reason="the verdict on it is yes")
+            won = "the verdict on it is yes"
     except Unusable as error:
-        return replace(stay, reason=f"{error}: delete that version, then `make register`")
+        return decision("not promoted", f"{error}: delete that version from the registry, then `make register`")
     if champion is None or champion == version:
-        return won
+        return decision("promoted", won)
     try:
         with registry.files(champion) as files:
             if reason := objection(files, read_manifest(data / "split"), params.images):
-                return replace(stay, reason=f"the champion, version {champion}, {reason}: `make rollback` retires it")
-            gain = challenge(params, files, stay.facts["pair"][0], data)
+                return decision(
+                    "not promoted", f"the champion, version {champion}, {reason}: `make rollback` retires it"
+                )
+            gain, balance = challenge(params, files, facts["pair"][0], data)
     except Unusable as error:
-        return replace(stay, reason=f"of the champion, {error}: restore it, or `make rollback` retires it")
+        return decision("not promoted", f"of the champion {error}: restore it, or `make rollback` retires it")
     sentence = f"over the champion, version {champion}, the balanced accuracy differs by {gain}"
-    facts = stay.facts | {"over_champion": [gain.mean, gain.low, gain.high]}
+    more = {"over_champion": [gain.mean, gain.low, gain.high], "champion_images": balance}
     if gain.low > 0:
-        return replace(won, reason=f"{won.reason}, and {sentence}", earlier=[*stay.earlier, champion], facts=facts)
-    return replace(stay, reason=f"{sentence}, so that it is not shown to be better", facts=facts)
+        return decision("promoted", f"{won}, and {sentence}", **more)
+    return decision("not promoted", f"{sentence}, so that it is not shown to be better", **more)
 
 
-def _facts(data: Path) -> dict[str, Any]:
-    """Hashes and numbers on which a decision rests."""
+def _facts(verdict: dict[str, Any], data: Path) -> dict[str, Any]:
+    """Hashes and numbers on which a decision rests: pictures and words of the report are no evidence."""
     metrics = read_json(data / "report/metrics.json")
     return {
-        "report_sha256": sha256_of(data / "report"),
-        "generator_sha256": sha256_of(data / "generator"),
-        "data_sha256": sha256_of(data / "split"),
+        "evidence_sha256": hashlib.sha256(json.dumps([verdict, metrics], sort_keys=True).encode()).hexdigest(),
+        "generator_sha256": verdict["generator_sha256"],
+        "data_sha256": verdict["split_sha256"],
         "git_commit": _git_commit(),
         "pair": metrics["pair"],
         "gain": metrics["gain"],
@@ -172,5 +182,15 @@ def _git_commit() -> str:
     return done.stdout.strip()
 
 
+def _register_current(params: Params) -> None:
+    """Register, unless a stage is due: parameters of now would then be compared with classifiers of before."""
+    versions = Versions(FILE)
+    if due := [name for name in versions.order() if not versions.current(name)]:
+        raise BadInput(
+            f"{', '.join(due)} did not run with the present parameters, code and data: run `dvc repro` first"
+        )
+    log.info(register(params))
+
+
 if __name__ == "__main__":
-    command(lambda params: log.info(register(params)))
+    command(_register_current)

@@ -1,12 +1,12 @@
-"""The ledger: an append-only file of how often test sets were opened, and of what was decided on champions.
+"""The ledger: an append-only file of how often test sets were opened here, and of what was decided on champions.
 
-One JSON object a line, with its date. It differs between runs by nature, so that it is no output of DVC: commit it
-beside dvc.lock.
+One JSON object a line. It differs between runs by nature, so that it is no output of DVC: commit it beside dvc.lock.
 """
 
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,22 @@ _OPENED = "test opened"
 
 
 def append(event: Mapping[str, Any]) -> None:
-    """Add a line, which is on disk when this returns."""
+    """Add a line with its date, which is on disk when this returns."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
     line = json.dumps({"date": date, **event}, sort_keys=True, allow_nan=False) + "\n"
-    handle = os.open(FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(handle, line.encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with FILE.open("ab", buffering=0) as file:
+        if file.tell() and not _ends_whole():
+            line = "\n" + line  # a kill has cut the last one short
+        file.write(line.encode())
+        os.fsync(file.fileno())
+
+
+def complete(decisions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add the decisions, by name, that the ledger lacks: of a kill, a full disk, or another clone."""
+    known = {entry.get("decision") for entry in _entries()} if decisions else set()
+    for name, decision in decisions.items():
+        if name not in known:
+            append({"decision": name, **decision})
 
 
 def open_test(test_sha256: str, by: str) -> None:
@@ -40,22 +47,26 @@ def open_test(test_sha256: str, by: str) -> None:
 
 
 def openings(test_sha256: str) -> int:
-    """How often that test set was opened here.
-
-    Raises:
-        BadInput: a line of the ledger is no JSON object.
-    """
+    """How often that test set was opened in this project folder."""
     return sum(entry.get("event") == _OPENED and entry.get("test_sha256") == test_sha256 for entry in _entries())
 
 
+def _ends_whole() -> bool:
+    with FILE.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
+
+
 def _entries() -> list[dict[str, Any]]:
+    """The lines, but for those that a kill has cut short.
+
+    Raises:
+        BadInput: a line was never one.
+    """
     entries = []
     for number, line in enumerate(FILE.read_text(encoding="utf-8").splitlines() if FILE.exists() else [], start=1):
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            entry = None
-        if not isinstance(entry, dict):
-            raise BadInput(f"{FILE} line {number} is no JSON object: restore the file, to which lines are only added")
-        entries.append(entry)
+        if not line.startswith("{"):
+            raise BadInput(f"{FILE} line {number} is no JSON object: restore it, lines are only added")
+        with suppress(json.JSONDecodeError):
+            entries.append(json.loads(line))
     return entries

@@ -27,11 +27,13 @@ from tasks.select_generator import select_generator
 from tasks.split import split
 from tasks.support.files import read_json, sha256_of
 from tasks.support.params import load
-from tasks.support.registry import MODEL, Candidacy, Decision, Registry
+from tasks.support.registry import MODEL, Candidacy, Registry
+from tasks.support.succession import Office
 from tasks.synthesize import synthesize
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tasks.validate import validate
+from tests.evaluated import promote
 from tests.gan.candidates import save_untrained
 from tests.pipeline.project import ROOT
 
@@ -130,8 +132,10 @@ def _a_champion_of_noise_is_beaten(project: Path) -> None:
     decision = Registry().decisions()[-1]
     assert "and over the champion, version 2, the balanced accuracy differs by +0." in decision.reason
     assert decision.facts["over_champion"][1] > 0
-    assert decision.earlier == ["1", "2"]
+    assert decision.facts["champion_images"]["rare"] == 0
     assert decision.facts["test_opened"] == 2  # by evaluate, and for the comparison with version 2
+    assert Registry().office() == Office("1", ("2",))
+    assert not (project / ".state/challenge").exists()
 
 
 def _a_champion_as_good_stays(project: Path) -> None:
@@ -147,6 +151,7 @@ def _a_champion_as_good_stays(project: Path) -> None:
     decisions = Registry().decisions()
     assert [each.event for each in decisions] == ["promoted"] * 4 + ["not promoted"]
     assert decisions[-1].facts["test_opened"] == 3
+    assert decisions[-1].facts["champion_images"]["rare"] > 0
     assert rollback() == f"{MODEL}: version 3 was rolled back; version 1 is champion again"
 
 
@@ -155,10 +160,7 @@ def _rival(project: Path) -> Path:
 
 
 def _put_in_office(generator: Path) -> str:
-    registry = Registry()
-    last = registry.decisions()[-1]
     tags = {"generator_sha256": sha256_of(generator)}
-    version, _ = registry.register(Candidacy(generator, ROOT / "tasks/gan", ["rare"], (8, 8, 1), tags))
-    earlier = [*last.earlier, *([last.champion] if last.champion else [])]
-    registry.decide(Decision("promoted", version, "planted", version, earlier, {}))
+    version, _ = Registry().register(Candidacy(generator, ROOT / "tasks/gan", ["rare"], (8, 8, 1), tags))
+    promote(version)
     return version

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.support.ledger import FILE, append, open_test, openings
+from tasks.support.errors import BadInput
+from tasks.support.ledger import FILE, append, complete, open_test, openings
+
+
+def _lines() -> list[dict]:
+    return [json.loads(line) for line in FILE.read_text().splitlines()]
 
 
 @pytest.mark.usefixtures("project")
@@ -14,9 +19,36 @@ def test_openings_are_counted_by_test_set() -> None:
         open_test(name, "evaluate")
     append({"event": "promoted", "test_sha256": "a"})
     assert (openings("a"), openings("b")) == (2, 1)
-    dates = [json.loads(line)["date"] for line in FILE.read_text().splitlines()]
+    dates = [line["date"] for line in _lines()]
     assert dates == sorted(dates)
     assert dates[0].endswith("+00:00")
+
+
+@pytest.mark.usefixtures("project")
+def test_decisions_are_added_once() -> None:
+    open_test("a", "evaluate")
+    complete({"first": {"event": "promoted"}})
+    complete({"first": {"event": "promoted"}, "second": {"event": "rolled back"}})
+    assert [line.get("decision") for line in _lines()] == [None, "first", "second"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_line_cut_short_by_a_kill_costs_no_other() -> None:
+    open_test("a", "evaluate")
+    whole = FILE.read_text()
+    FILE.write_text(whole + whole[:40])
+    open_test("a", "evaluate")
+    assert openings("a") == 2
+    assert FILE.read_text().startswith(whole)
+    assert len(FILE.read_text().splitlines()) == 3
+
+
+@pytest.mark.usefixtures("project")
+def test_what_was_never_a_line_is_named() -> None:
+    open_test("a", "evaluate")
+    FILE.write_text(FILE.read_text() + "garbage\n")
+    with pytest.raises(BadInput, match=r"ledger\.jsonl line 2 is no JSON object: restore it"):
+        openings("a")
 
 
 def _write(name: str) -> None:
