@@ -10,6 +10,7 @@ dogs 20% stay and of the birds 10%, in train and validation; test is balanced. S
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,10 +48,13 @@ def main() -> None:
 def run(project: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Clone the project unless it is there, change the clone's parameters, run it and print what came out."""
     if not project.exists():
-        subprocess.run(["git", "clone", "--quiet", ROOT, project], check=True)
-        params = yaml.safe_load((project / "params.yaml").read_text())
+        clone = project.with_name(f".{project.name}.partial")  # a kill leaves no project without its parameters
+        shutil.rmtree(clone, ignore_errors=True)
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        params = yaml.safe_load((clone / "params.yaml").read_text())
         change(params)
-        (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        clone.rename(project)
     subprocess.run([sys.executable, "-m", "flows.rebalance"], cwd=project, check=True, stdout=subprocess.DEVNULL)
     print((project / "data/report/report.md").read_text().partition("## Generator")[0])
 

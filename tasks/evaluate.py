@@ -15,6 +15,7 @@ from tasks.support.errors import BadInput
 from tasks.support.files import read_json, remove_others, replacing, sha256_of
 from tasks.support.ledger import open_test
 from tasks.support.params import Evaluate, Images, Train
+from tasks.support.params.roles import side_px
 from tasks.support.progress import log
 from tasks.support.tracking import parent_run
 
@@ -58,6 +59,7 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
         generator=lines,
         checks=[row for stage in CHECKED for row in read_json(data / stage / "checks.json")],
         removed=removed,
+        synthetic_px=images.size_px,
     )
     with replacing(data / "report") as folder, parent_run() as run:
         write_report(folder, params, comparison, exams, about)
@@ -99,7 +101,7 @@ def read_exams(manifest: pd.DataFrame, train: Train, images: Images, by: str) ->
     classes = class_names(manifest)
     validation, test = (
         Exam(
-            images=read_images(rows["path"], train.side_px(images), images.channels, train.in_memory_mb),
+            images=read_images(rows["path"], side_px(train, images), images.channels, train.in_memory_mb),
             labels=label_indices(rows, classes),
             natural=rows["natural_test"].to_numpy(bool),
         )

@@ -1,7 +1,9 @@
 """Train classifiers: one arm, all its seeds in one process."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,12 @@ from tasks.support.commands import command_for_each
 from tasks.support.errors import BadInput
 from tasks.support.files import replacing, write_json
 from tasks.support.params import Arm, Images, Train
+from tasks.support.params.roles import side_px
 from tasks.support.progress import bar, log
 from tasks.support.tracking import child_run
+
+if TYPE_CHECKING:
+    from tasks.classifier.training import Record
 
 
 def train(params: Train, images: Images, name: str, data: Path = Path("data")) -> Path:
@@ -23,10 +29,11 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
     An arm reads the rows of data/<rows>, and trains on those of `training_rows`. No arm opens the test set.
 
     Raises:
-        BadInput: there is no such arm.
+        BadInput: there is no such arm, or its loss is no number.
     """
     from tasks.classifier.pictures import draw_pictures
-    from tasks.classifier.training import Examples, Record, train_seeds  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.steps import Examples  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.training import train_seeds
     from tasks.support.weights import save_weights
 
     if name not in params.arms:
@@ -38,7 +45,8 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
     validation = Examples(*_read(rows_of(manifest, "validation"), classes, params, images))
     with replacing(data / "classifiers" / name) as folder, child_run(name, arm.model_dump()) as run:
 
-        def report(record: Record) -> None:
+        def report(record: "Record") -> None:
+            _refuse_divergence(name, record)
             values = {name: value for name, value in asdict(record).items() if name not in ("seed", "step")}
             run.metrics({f"seed_{record.seed}_{name}": value for name, value in values.items()}, record.step)
 
@@ -49,13 +57,18 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
         save_weights(folder / "weights.npz", [each.weights for each in trained])
         history = pd.DataFrame([asdict(record) for each in trained for record in each.history])
         history.to_csv(folder / "history.csv", index=False, float_format="%.6g")
-        last = history.groupby("seed", as_index=False).last()
-        run.metrics(
-            {str(name): value for name, value in last.drop(columns=["seed", "step"]).mean().items()}, params.steps
-        )
+        last = history.groupby("seed").last().drop(columns="step")
+        run.metrics({str(name): value for name, value in last.mean().items()}, params.steps)
         run.files(folder)
     log.info("  %s: balanced accuracy on validation %.3f", name, last["validation_balanced_accuracy"].mean())
     return data / "classifiers" / name
+
+
+def _refuse_divergence(name: str, record: "Record") -> None:
+    if not math.isfinite(record.train_loss + record.validation_loss):
+        raise BadInput(
+            f"arm {name}, seed {record.seed}: the loss is no number at step {record.step}: lower train.learning_rate"
+        )
 
 
 def training_rows(manifest: pd.DataFrame, arm: Arm) -> pd.DataFrame:
@@ -82,7 +95,7 @@ def _read(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
     """Images, labels and which of them are synthetic."""
     synthetic = rows["generator"].notna() if "generator" in rows else pd.Series(False, index=rows.index)
-    pixels = read_images(rows["path"], params.side_px(images), images.channels, params.in_memory_mb)
+    pixels = read_images(rows["path"], side_px(params, images), images.channels, params.in_memory_mb)
     return pixels, label_indices(rows, classes).astype(np.int64), synthetic.to_numpy(bool)
 
 

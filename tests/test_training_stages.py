@@ -1,5 +1,6 @@
 """train_gan and train: each opens the images it may open and no others, and both repeat themselves to the byte."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from mlflow import MlflowClient
 from tasks.classifier.comparison import _predict
 from tasks.classifier.metrics import accuracy
 from tasks.classifier.networks import build_classifier
+from tasks.classifier.pretrained import Base
 from tasks.dataset.images import write_image
 from tasks.dataset.manifest import read_manifest, write_manifest
 from tasks.evaluate import read_exams
@@ -44,7 +46,13 @@ def params() -> Params:
 def split(project: Path) -> Path:
     """A split manifest of two classes of noise; which image files exist is up to the test."""
     rows = [
-        {"path": f"data/raw/{label}/{split}-{number}.png", "label": label, "split": split, "natural_test": False}
+        {
+            "path": (path := f"data/raw/{label}/{split}-{number}.png"),
+            "sha256": f"of {path}",
+            "label": label,
+            "split": split,
+            "natural_test": False,
+        }
         for label in ("cat", "dog")
         for split in ("train", "validation", "test", "withheld")
         for number in range(8)
@@ -196,9 +204,15 @@ def test_train_gives_the_same_bytes_again_from_memory_or_disk(split: Path, param
 def test_the_published_mixup_training_runs_and_evaluate_predicts_with_what_it_saved(
     split: Path, params: Params
 ) -> None:
-    """A frozen VGG16 on 32 pixels, RMSprop, batches of 5, mixup, slight changes; its weights are drawn."""
+    """A frozen VGG16 on 32 pixels, RMSprop, batches of 5, mixup, slight changes; its weights are drawn here."""
     _draw(split, "train", "validation", "test")
-    vgg16 = Pretrained(kind="pretrained", base="VGG16", weights="none", weights_sha256=None, fine_tune=False, dense=256)
+    drawn = Pretrained(kind="pretrained", base="VGG16", weights="none", weights_sha256=None, fine_tune=True, dense=256)
+    file = split / "drawn.weights.h5"
+    with warnings.catch_warnings():  # Keras 3.15 saves weights by a copy that NumPy 2 warns of
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        Base(drawn, 32, seed=0).model.save_weights(file)
+    given = {"weights": str(file), "weights_sha256": sha256_of(file), "fine_tune": False}
+    vgg16 = drawn.model_copy(update=given)
     slight = Augmentation(
         rotation_deg=5, shift_share=0.05, shear=0.05, zoom=0, flip=True, brightness=[1, 1.3], fill="edge"
     )
@@ -232,6 +246,15 @@ def test_the_published_mixup_training_runs_and_evaluate_predicts_with_what_it_sa
     likelihood = predicted[:, np.arange(16), exams.validation.labels]
     found = -np.log(np.maximum(likelihood, 1e-7)).mean(axis=1)
     np.testing.assert_allclose(found, last["validation_loss"], rtol=1e-4)
+
+
+def test_a_training_that_diverges_ends_with_what_to_lower(split: Path, params: Params) -> None:
+    _draw(split, "train", "validation")
+    wild = params.train.model_copy(update={"learning_rate": 1e30, "schedule": "constant"})
+    told = r"arm imbalanced, seed 1: the loss is no number at step \d: lower train\.learning_rate"
+    with pytest.raises(BadInput, match=told):
+        train(wild, IMAGES, "imbalanced")
+    assert not (split / "data/classifiers/imbalanced").exists()
 
 
 @pytest.mark.usefixtures("split")

@@ -75,29 +75,13 @@ def draw(
         size_px: side of the images.
     """
     first, second, mixing, changing, late, lighting = rng.spawn(6)
-    examples, partners = (_Examples(arm, labels, synthetic, stream) for stream in (first, second))
-    plain = arm.model_copy(update={"oversample": False, "synthetic": None})
-    tail = _Examples(plain, labels, synthetic, late)
-    weigh = _Weights(arm, labels, synthetic)
-    counts = np.bincount(labels[~synthetic], minlength=int(labels.max()) + 1)
+    schedule = _Schedule(arm, labels, synthetic, (first, second, mixing, late))
     for size, early in _phases(arm, chunks):
-        _, indices = examples.draw(early * batch)
-        real, others = partners.draw(early * batch)
-        others = np.where(synthetic[indices] & synthetic[others], real, others)
-        share = _coefficients(arm, early * batch, mixing)
-        last, _ = tail.draw((size - early) * batch)
-        of_label = _label_coefficients(arm, share, counts[labels[indices]], counts[labels[others]])
-        weights = np.concatenate([weigh(indices, others, of_label), weigh.deferred(last)])
-        ones = np.ones(len(last))
-        changes = _changes(augmentation, size * batch, size_px, changing)
+        chosen = schedule.draw(early * batch, (size - early) * batch)
         yield Draws(
-            indices=_shaped(size, np.concatenate([indices, last]), np.int32),
-            partners=_shaped(size, np.concatenate([others, last]), np.int32),
-            coefficients=_shaped(size, np.concatenate([share, ones]), np.float32),
-            label_coefficients=_shaped(size, np.concatenate([of_label, ones]), np.float32),
-            weights=_shaped(size, weights, np.float32),
-            transforms=changes.reshape(size, batch, 8),
-            brightness=_shaped(size, _brightness(augmentation, size * batch, lighting), np.float32),
+            **{name: values.reshape(size, batch) for name, values in chosen.items()},
+            transforms=_changes(augmentation, size * batch, size_px, changing).reshape(size, batch, 8),
+            brightness=_brightness(augmentation, size * batch, lighting).reshape(size, batch).astype(np.float32),
         )
 
 
@@ -113,10 +97,6 @@ def _phases(arm: Arm, chunks: list[int]) -> Iterator[tuple[int, int]]:
         early = min(left, size)
         left -= early
         yield size, early
-
-
-def _shaped(steps: int, values: NDArray[Any], kind: type) -> NDArray[Any]:
-    return values.reshape(steps, -1).astype(kind)
 
 
 def _coefficients(arm: Arm, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -230,3 +210,37 @@ class _Examples:
             self._epoch = np.concatenate([self._epoch, self._sampling.permutation(self._real.members)])
         drawn, self._epoch = self._epoch[:count], self._epoch[count:]
         return drawn
+
+
+class _Schedule:
+    """Which examples an arm draws, with which it mixes them, how much, and how it weighs them."""
+
+    def __init__(
+        self, arm: Arm, labels: Labels, synthetic: NDArray[np.bool_], streams: tuple[np.random.Generator, ...]
+    ):
+        first, second, self._mixing, late = streams
+        self._arm, self._labels, self._synthetic = arm, labels, synthetic
+        self._examples, self._partners = (_Examples(arm, labels, synthetic, stream) for stream in (first, second))
+        plain = arm.model_copy(update={"oversample": False, "synthetic": None})
+        self._tail = _Examples(plain, labels, synthetic, late)
+        self._weigh = _Weights(arm, labels, synthetic)
+        self._counts = np.bincount(labels[~synthetic], minlength=int(labels.max()) + 1)
+
+    def draw(self, count: int, late: int) -> dict[str, NDArray[Any]]:
+        """Fields of `Draws` (count + late,), of which the last ones are of the tail."""
+        _, indices = self._examples.draw(count)
+        real, others = self._partners.draw(count)
+        others = np.where(self._synthetic[indices] & self._synthetic[others], real, others)
+        share = _coefficients(self._arm, count, self._mixing)
+        own, other = (self._counts[self._labels[each]] for each in (indices, others))
+        of_label = _label_coefficients(self._arm, share, own, other)
+        last, _ = self._tail.draw(late)
+        weights = np.concatenate([self._weigh(indices, others, of_label), self._weigh.deferred(last)])
+        ones = np.ones(late)
+        return {
+            "indices": np.concatenate([indices, last]).astype(np.int32),
+            "partners": np.concatenate([others, last]).astype(np.int32),
+            "coefficients": np.concatenate([share, ones]).astype(np.float32),
+            "label_coefficients": np.concatenate([of_label, ones]).astype(np.float32),
+            "weights": weights.astype(np.float32),
+        }

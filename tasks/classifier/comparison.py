@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from tasks.classifier import metrics
 from tasks.classifier.networks import build_classifier
+from tasks.classifier.outputs import predict
+from tasks.classifier.results import ArmResult, scores_of
 from tasks.classifier.statistics import Difference, Gains, Resolution, compare, gap_share, holm, resolution, sign_flip
-from tasks.classifier.training import predict
 from tasks.classifier.verdict import Evidence, Verdict, choose_pair, decide
-from tasks.support.params import Evaluate, Train, twin_of
+from tasks.support.params import Evaluate, Train
+from tasks.support.params.roles import twin_of
 from tasks.support.weights import load_weights
 
 RESOLVED = 0.01  # to which the report says what it takes to know a difference
@@ -47,53 +49,6 @@ class Exams:
     @property
     def others(self) -> list[int]:
         return [kind for kind in range(len(self.counts)) if kind not in self.rare]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """One arm's predictions on some images; arrays over seeds, (seeds,) or (seeds, classes), confusion summed."""
-
-    accuracy: NDArray[np.float64]
-    balanced: NDArray[np.float64]
-    macro_f1: NDArray[np.float64]
-    g_mean: NDArray[np.float64]
-    recalls: NDArray[np.float64]
-    wrong_shares: NDArray[np.float64]
-    confusion: NDArray[np.int64]
-
-    @property
-    def mean(self) -> float:
-        """Of the balanced accuracy."""
-        return float(self.balanced.mean())
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the balanced accuracy over seeds."""
-        return float(self.balanced.std(ddof=1))
-
-
-@dataclass(frozen=True)
-class ArmResult:
-    """One arm on test.
-
-    Attributes:
-            test, natural: on all test images, and on those that are as imbalanced as train.
-        validation: mean balanced accuracy on validation at the end of training.
-        calibration: mean expected calibration error on test before and after temperature scaling, fitted on validation.
-        history: means over seeds by step.
-    """
-
-    test: Scores
-    natural: Scores
-    validation: float
-    calibration: tuple[float, float]
-    history: pd.DataFrame
-
-    @property
-    def overfitting(self) -> float:
-        """How much more accurate it is on training batches than on validation at the end of training."""
-        last = self.history.iloc[-1]
-        return float(last["train_accuracy"] - last["validation_accuracy"])
 
 
 @dataclass(frozen=True)
@@ -184,26 +139,11 @@ def _result(exams: Exams, on_test: NDArray[np.float32], on_validation: NDArray[n
         axis=0,
     )
     return ArmResult(
-        test=_scores(on_test, exams.test.labels),
-        natural=_scores(on_test[:, natural], exams.test.labels[natural]),
+        test=scores_of(on_test, exams.test.labels),
+        natural=scores_of(on_test[:, natural], exams.test.labels[natural]),
         validation=float(history["validation_balanced_accuracy"].iloc[-1]),
         calibration=(float(before), float(after)),
         history=history,
-    )
-
-
-def _scores(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> Scores:
-    def each(metric: Callable[..., Any]) -> NDArray[Any]:
-        return np.array([metric(one, labels) for one in probabilities])
-
-    return Scores(
-        accuracy=each(metrics.accuracy),
-        balanced=each(metrics.balanced_accuracy),
-        macro_f1=each(metrics.macro_f1),
-        g_mean=each(metrics.g_mean),
-        recalls=each(metrics.recalls),
-        wrong_shares=each(metrics.wrong_shares),
-        confusion=each(metrics.confusion).sum(axis=0),
     )
 
 

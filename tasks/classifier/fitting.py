@@ -5,10 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.classifier.arms import draw
-from tasks.classifier.networks import build_classifier
 from tasks.classifier.outputs import OfImages, compile_outputs
-from tasks.classifier.training import Examples, build_optimizer, compile_steps
-from tasks.support.params import Arm, Small, Training
+from tasks.classifier.small import build_small
+from tasks.classifier.steps import Examples, build_optimizer, compile_steps
+from tasks.support.params import Arm, Training
 
 _ALIKE = Arm(
     rows="split",
@@ -23,13 +23,13 @@ _ALIKE = Arm(
 
 
 def fit(training: Training, examples: Examples, classes: int, seed: int) -> keras.Model:
-    """A classifier of `build_classifier` after `training.steps` steps, each class of the examples drawn equally often.
+    """A classifier of `build_small` after `training.steps` steps, each class of the examples drawn equally often.
 
     Initial weights and draws depend on the seed and on how many examples each class has. No example counts as
     synthetic here: all of a class are drawn alike, whoever made them.
     """
     size_px, channels = examples.images.shape[2:]
-    model = build_classifier(Small(kind="small", width=training.width), size_px, channels, classes, seed)
+    model = build_small(training.width, size_px, channels, classes, seed)
     optimizer = build_optimizer(model, "adam", "cosine", training.learning_rate, training.steps)
     run = compile_steps(model, optimizer, _ALIKE, None, training.batch, classes, examples)
     none = np.zeros(len(examples.labels), np.bool_)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.classifier.comparison import ArmResult, Comparison, Exams
+from tasks.classifier.comparison import Comparison, Exams
+from tasks.classifier.results import ArmResult
 from tasks.classifier.tables import overfitting_table
 from tasks.support.params import Arm
 from tasks.support.plots import draw_curves
@@ -47,6 +48,17 @@ def _sample(exams: Exams, kind: int) -> Row:
     return Row(f"{exams.classes[kind]}\n{told}", [Cell(image) for image in exams.validation.images[chosen]])
 
 
+def enlargement_lines(synthetic_px: int, size_px: int) -> list[str]:
+    """A warning in Markdown where classifiers see larger images than the generator makes, else nothing."""
+    if size_px <= synthetic_px:
+        return []
+    return [
+        f"**Synthetic images have {synthetic_px} pixels a side and were enlarged to {size_px}: their blur may tell the",
+        "class; do not take a difference here for one of content.**",
+        "",
+    ]
+
+
 def training_lines(folder: Path, comparison: Comparison, arms: Mapping[str, Arm], trained: Path) -> list[str]:
     """Lines of Markdown on how the arms were trained; overfitting.png and pictures of the pair come into `folder`.
 
@@ -57,9 +69,11 @@ def training_lines(folder: Path, comparison: Comparison, arms: Mapping[str, Arm]
     others = [name for name in arms if name not in comparison.pair]
     return [
         "Validation and test images are never mixed, changed or synthetic. Accuracy on training batches (of mixed",
-        "labels the larger part counts) against that on validation: where training rises above validation, an arm",
-        f"learns its images by heart.{_augmentation_sentence(comparison.arms, arms)}",
+        "labels the larger part counts) against that on validation. Where training rises far above validation, an arm",
+        "learns its images by heart; but batches of an arm that oversamples have other shares of the classes than",
+        "validation has, so that gaps compare only between arms that draw alike.",
         "",
+        *_augmentation_lines(comparison.arms, arms),
         "![accuracy on training batches and on validation](overfitting.png)",
         "",
         *overfitting_table(comparison, arms),
@@ -90,18 +104,14 @@ def _draw_overfitting(path: Path, arms: Mapping[str, ArmResult]) -> None:
     draw_curves(path, pd.DataFrame(curves).reset_index(), "step", panels, columns=3)
 
 
-def _augmentation_sentence(results: Mapping[str, ArmResult], arms: Mapping[str, Arm]) -> str:
-    """What changing images does to overfitting; only arms that do not mix can be compared."""
-    gaps: dict[bool, list[float]] = {True: [], False: []}
+def _augmentation_lines(results: Mapping[str, ArmResult], arms: Mapping[str, Arm]) -> Iterator[str]:
+    """A paragraph on each two arms that differ in nothing but that one changes images: what it does to the gap."""
     for name, arm in arms.items():
-        if not arm.mixup:
-            gaps[arm.augmentation is not None].append(results[name].overfitting)
-    if not all(gaps.values()):
-        return ""
-    return (
-        f" Of the arms that do not mix, those that change images end with a gap of {np.mean(gaps[True]):+.3f}, those"
-        f" that do not with {np.mean(gaps[False]):+.3f}, in the mean."
-    )
+        still = next((other for other in arms if arms[other] == arm.model_copy(update={"augmentation": None})), name)
+        if still != name:
+            changed, unchanged = (f"{results[each].overfitting:+.3f}" for each in (name, still))
+            yield f"{name} changes images and ends with a gap of {changed}; {still}, alike but for that, {unchanged}."
+            yield ""
 
 
 def _pictures_of(folder: Path, pair: tuple[str, str], trained: Path) -> Iterator[str]:

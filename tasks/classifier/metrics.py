@@ -56,6 +56,12 @@ def wrong_shares(probabilities: Probabilities, labels: Labels) -> NDArray[np.flo
     return 1 - np.asarray(found, np.float64)
 
 
+def known_mean(values: NDArray[np.float64]) -> float:
+    """Mean of those values that are numbers, NaN where none is: of recalls or wrong shares over seeds."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
 def macro_f1(probabilities: Probabilities, labels: Labels) -> float:
     """Mean over classes of the harmonic mean of precision and recall. Best 1, worst 0."""
     return float(f1_score(labels, probabilities.argmax(axis=1), average="macro", zero_division=0.0))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tasks.dataset.ranges import to_signed
+from tasks.support.weights import Weights, set_weights
 
 OfImages = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # from images (n, h, w, c) to (n, ...)
 _AT_ONCE = 256
@@ -29,3 +30,13 @@ def compile_outputs(model: keras.Model, activation: Callable[[tf.Tensor], tf.Ten
         return np.concatenate([compiled(tf.constant(images[at : at + size])).numpy() for at in starts])
 
     return every
+
+
+def predict(model: keras.Model, weights: list[Weights], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probabilities float32 (trainings, n, classes) of images uint8 (n, h, w, c) for each of several weights."""
+    probabilities = compile_outputs(model, tf.nn.softmax)
+    predicted = []
+    for each in weights:
+        set_weights(model, each, trainable=True)
+        predicted.append(probabilities(images))
+    return np.stack(predicted)

@@ -10,10 +10,12 @@ from scipy import stats
 
 from tasks.classifier.arms import Draws, most_shift_px, steps_before_tail
 from tasks.classifier.feeding import batch_of, change, hand_overs
-from tasks.classifier.training import Examples, draws_of
+from tasks.classifier.steps import Examples
+from tasks.classifier.training import draws_of
 from tasks.dataset.affine import affine_transforms
 from tasks.dataset.ranges import to_bytes, to_signed
 from tasks.support.params import Arm, Augmentation, Train
+from tasks.support.params.roles import augmentation_of
 from tasks.support.plots import plain, save
 from tasks.support.sheets import Cell, Row, draw_sheet
 
@@ -25,7 +27,7 @@ _BINS = 20
 
 def draw_pictures(folder: Path, arm: Arm, params: Train, examples: Examples, classes: list[str]) -> None:
     """Write batch.png, beta.png of an arm that mixes, and changes.png of one that changes images, into `folder`."""
-    augmentation = params.augmentation_of(arm)
+    augmentation = augmentation_of(params, arm)
     draws = next(draws_of(arm, params, examples, _SEED))
     first = _some(draws, 0, slice(None))
     batch = batch_images(arm, augmentation, examples, len(classes), first)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tasks.classifier.comparison import Comparison, Exams, Scores
-from tasks.classifier.gallery import sample_lines, training_lines
+from tasks.classifier.comparison import Comparison, Exams
+from tasks.classifier.gallery import enlargement_lines, sample_lines, training_lines
+from tasks.classifier.metrics import known_mean
+from tasks.classifier.results import Scores
 from tasks.classifier.tables import (
     arms_table,
     by_class_tables,
@@ -20,7 +21,8 @@ from tasks.classifier.tables import (
     resolution_lines,
 )
 from tasks.support.files import write_json
-from tasks.support.params import Arm, Evaluate, free_arms, generative_arms
+from tasks.support.params import Arm, Evaluate
+from tasks.support.params.roles import free_arms, generative_arms
 from tasks.support.plots import draw_arms, draw_confusions, draw_curves
 
 
@@ -35,6 +37,7 @@ class About:
         generator: lines on it.
         checks: rows of checks.json of all stages that check their output.
         removed: the tables `quarantine`, `left out` and `excluded` of files that are not used, each with `reason`.
+        synthetic_px: side of the generator's images.
     """
 
     arms: Mapping[str, Arm]
@@ -44,6 +47,7 @@ class About:
     generator: list[str]
     checks: list[dict[str, Any]]
     removed: dict[str, pd.DataFrame]
+    synthetic_px: int
 
 
 def write_report(folder: Path, params: Evaluate, comparison: Comparison, exams: Exams, about: About) -> None:
@@ -55,6 +59,7 @@ def write_report(folder: Path, params: Evaluate, comparison: Comparison, exams: 
     _draw(folder, comparison, exams)
     (folder / "summary.txt").write_text("\n".join(_summary(comparison)) + "\n", encoding="utf-8")
     lines = _report(params, comparison, exams, about)
+    lines += enlargement_lines(about.synthetic_px, exams.validation.images.shape[1])
     lines += training_lines(folder, comparison, about.arms, about.trained)
     lines += ["## The data", "", *sample_lines(folder, exams), *_data_lines(about.checks, about.removed)]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -94,14 +99,8 @@ def _means(scores: Scores, classes: list[str]) -> dict[str, Any]:
         "macro_f1": round(float(scores.macro_f1.mean()), 5),
         "g_mean": round(float(scores.g_mean.mean()), 5),
         "recall": {label: _rounded(value) for label, value in zip(classes, recalls, strict=True)},
-        "wrong_share": {label: _rounded(_mean(each)) for label, each in zip(classes, wrong.T, strict=True)},
+        "wrong_share": {label: _rounded(known_mean(each)) for label, each in zip(classes, wrong.T, strict=True)},
     }
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Mean of those that are numbers, NaN where none is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
 
 
 def _rounded(value: float) -> float | None:

@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.classifier.comparison import RESOLVED, Comparison, Exams
+from tasks.classifier.metrics import known_mean
+from tasks.classifier.results import Scores, scores_of
 from tasks.support.params import Arm, Evaluate
 
 Interval = tuple[float, float, float]
@@ -29,19 +31,20 @@ def arms_table(comparison: Comparison, exams: Exams) -> list[str]:
         cells = [name, *(f"{value:.4f}" for value in scores), _share(comparison.gaps[name])]
         cells += [f"{value:.4f}" for value in (arm.validation, *arm.calibration)]
         rows.append([*cells, f"{arm.overfitting:+.4f}", "" if p is None else f"{p:.3f}"])
-    majority = _majority(exams)
-    scores = [f"{majority['balanced']:.4f}", "0.0000", f"{majority['test']:.4f}", f"{majority['f1']:.4f}", "0.0000"]
-    rows.append(["majority", *scores, *[""] * 6])
+    majority = _majority(exams, exams.test.labels)
+    scores = [majority.mean, 0.0, majority.accuracy.mean(), majority.macro_f1.mean(), majority.g_mean.mean()]
+    rows.append(["majority", *(f"{value:.4f}" for value in scores), *[""] * 6])
     return _table(header, rows)
 
 
 def natural_table(comparison: Comparison, exams: Exams) -> list[str]:
     """The arms on the test images that are as imbalanced as train."""
+    parts = {name: arm.natural for name, arm in comparison.arms.items()}
+    parts["majority"] = _majority(exams, exams.test.labels[exams.test.natural])
     rows = [
         [name, *(f"{values.mean():.4f}" for values in (natural.accuracy, natural.balanced, natural.macro_f1))]
-        for name, natural in ((name, arm.natural) for name, arm in comparison.arms.items())
+        for name, natural in parts.items()
     ]
-    rows.append(["majority", f"{_majority(exams)['natural']:.4f}", f"{_majority(exams)['balanced']:.4f}", ""])
     return _table(["arm", "accuracy", "balanced accuracy", "macro-F1"], rows)
 
 
@@ -54,7 +57,7 @@ def by_class_tables(comparison: Comparison, classes: Sequence[str]) -> list[str]
             ("wrong_shares", "Share of the predictions of a class that are wrong"),
         ):
             rows = [
-                [name, *(_number(_mean(values)) for values in getattr(getattr(arm, part), score).T)]
+                [name, *(_number(known_mean(values)) for values in getattr(getattr(arm, part), score).T)]
                 for name, arm in comparison.arms.items()
             ]
             lines += [f"{about}, {title}:", "", *_table(["arm", *classes], rows), ""]
@@ -98,26 +101,15 @@ def resolution_lines(comparison: Comparison, exams: Exams, params: Evaluate) -> 
     ]
 
 
-def _majority(exams: Exams) -> dict[str, float]:
+def _majority(exams: Exams, labels: NDArray[np.int32]) -> Scores:
     """Scores of the model that always names the class with the most training images."""
-    test, largest = exams.test, int(exams.counts.argmax())
-    right = test.labels == largest
-    count, share = len(exams.classes), float(right.mean())
-    return {
-        "test": share,
-        "natural": float(right[test.natural].mean()),
-        "balanced": 1 / count,
-        "f1": 2 * share / (1 + share) / count,
-    }
+    always = np.zeros((1, len(labels), len(exams.classes)), np.float32)
+    always[..., int(exams.counts.argmax())] = 1
+    return scores_of(always, labels)
 
 
 def _share(gap: Interval | None) -> str:
     return "undefined" if gap is None else f"{gap[0]:.2f} [{gap[1]:.2f}, {gap[2]:.2f}]"
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
 
 
 def _number(value: float) -> str:
@@ -127,4 +119,6 @@ def _number(value: float) -> str:
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = (0,)) -> list[str]:
     """Lines of a table with some columns of text."""
     sides = ["---" if column in text else "--:" for column in range(len(header))]
-    return [f"| {' | '.join(cells)} |" for cells in (header, sides, *rows)]
+    escaped = ([cell.replace("|", "\\|") for cell in cells] for cells in (header, *rows))  # a class may be a|b
+    first, *rest = (f"| {' | '.join(cells)} |" for cells in escaped)
+    return [first, f"| {' | '.join(sides)} |", *rest]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.classifier.statistics import Difference
-from tasks.support.params import Arm, Evaluate, free_arms, generative_arms
+from tasks.support.params import Arm, Evaluate
+from tasks.support.params.roles import free_arms, generative_arms
 
 YES, NO = "synthesise", "do not synthesise"
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tasks.classifier.fitting import fit, probabilities_of
 from tasks.classifier.metrics import balanced_accuracy
-from tasks.classifier.training import Examples
+from tasks.classifier.steps import Examples
 from tasks.gan.guards import Labelled
 from tasks.support.params import Training
 

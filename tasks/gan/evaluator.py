@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tasks.classifier.fitting import features_of, fit
 from tasks.classifier.outputs import OfImages
-from tasks.classifier.training import Examples
+from tasks.classifier.steps import Examples
 from tasks.support.params import Training
 
 

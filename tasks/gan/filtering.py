@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.classifier.fitting import features_of, fit, probabilities_of
 from tasks.classifier.outputs import OfImages
-from tasks.classifier.training import Examples
+from tasks.classifier.steps import Examples
 from tasks.support.params import Filter, Training
 
 Images = NDArray[np.uint8]

@@ -89,3 +89,27 @@ def test_the_next_item_is_made_while_one_is_in_use():
     taken = ahead(items())
     assert next(taken) == 1
     assert second.wait(timeout=60)
+
+
+def _endless():
+    while True:
+        yield 1
+
+
+def _failing():
+    yield 1
+    raise RuntimeError("disk gone")
+
+
+@pytest.mark.parametrize("items", [_endless, _failing])
+def test_no_thread_is_left_after_an_error_in_what_takes_or_makes_the_items(items):
+    before = threading.active_count()
+
+    def take():
+        for number, _ in enumerate(ahead(items())):
+            if number == 3:
+                raise RuntimeError("training stopped")
+
+    with pytest.raises(RuntimeError):
+        take()
+    assert threading.active_count() == before

@@ -5,7 +5,7 @@ import pytest
 
 from tasks.classifier.fitting import features_of, fit, probabilities_of
 from tasks.classifier.metrics import balanced_accuracy, recalls
-from tasks.classifier.training import Examples
+from tasks.classifier.steps import Examples
 from tasks.support.params import Training
 from tasks.support.weights import get_weights
 

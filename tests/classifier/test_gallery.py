@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from tasks.classifier import gallery
-from tasks.classifier.comparison import ArmResult, Exam, Exams
-from tasks.classifier.gallery import sample_lines, training_lines
+from tasks.classifier.comparison import Exam, Exams
+from tasks.classifier.gallery import enlargement_lines, sample_lines, training_lines
+from tasks.classifier.results import ArmResult
 from tasks.classifier.tables import overfitting_table
 from tasks.support.sheets import Row
 from tests.classifier.examples import arm, made, mixed
@@ -106,13 +107,20 @@ def test_the_report_shows_pictures_of_the_pair_equal_ones_once_and_links_the_res
     assert all(f"({name})" in text for name in shown)
     assert "gan and changed:\n\n![changes of gan](changes_gan.png)" in text
     assert "[plain](../classifiers/plain/), [mixed](../classifiers/mixed/)." in text
-    assert "those that change images end with a gap of +0.100, those that do not with +0.300" in text
+    pair = "changed changes images and ends with a gap of +0.100; plain, alike but for that, +0.300."
+    assert [line for line in text.splitlines() if "a gap of" in line] == [pair]
 
 
-def test_where_all_arms_change_images_there_is_nothing_to_compare_them_with(tmp_path: Path) -> None:
-    arms = {name: ARMS[name] for name in ("changed", "gan")}
-    text = "\n".join(training_lines(tmp_path, _comparison(changed=0.1, gan=0.1), arms, tmp_path))
-    assert "end with a gap" not in text
+def test_of_arms_that_differ_in_more_than_changes_of_images_the_report_says_nothing(tmp_path: Path) -> None:
+    arms = ARMS | {"plain": arm(oversample=True)}
+    text = "\n".join(training_lines(tmp_path, _comparison(plain=0.3, changed=0.1, mixed=0.1, gan=0.1), arms, tmp_path))
+    assert "a gap of" not in text
+
+
+def test_the_report_warns_where_synthetic_images_were_enlarged() -> None:
+    assert enlargement_lines(64, 64) == enlargement_lines(64, 32) == []
+    text = " ".join(enlargement_lines(128, 150))
+    assert text.startswith("**Synthetic images have 128 pixels a side and were enlarged to 150: their blur may tell")
 
 
 def test_the_table_says_what_an_arm_does_and_how_far_its_accuracies_part() -> None:

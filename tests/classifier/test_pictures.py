@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.classifier import training
+from tasks.classifier import steps
 from tasks.classifier.arms import Draws
 from tasks.classifier.pictures import (
     Change,
@@ -17,9 +17,11 @@ from tasks.classifier.pictures import (
     draw_pictures,
     with_synthetic,
 )
-from tasks.classifier.training import Examples, draws_of, train_seeds
+from tasks.classifier.steps import Examples
+from tasks.classifier.training import draws_of, train_seeds
 from tasks.dataset.ranges import to_bytes
 from tasks.support.params import Arm, Augmentation, Train
+from tasks.support.params.roles import augmentation_of
 from tests.classifier.examples import SHIFTS, arm, made, mixed, small
 
 GEOMETRIC = Augmentation(
@@ -62,10 +64,10 @@ def test_the_picture_shows_the_batch_that_the_first_step_was_given(one: Arm, mon
         tf.py_function(lambda x: seen.append(x.numpy()), [x], [])
         return tf.zeros(2)
 
-    monkeypatch.setattr(training, "_train_step", step)
+    monkeypatch.setattr(steps, "train_step", step)
     examples = _examples(channels=3)
     list(train_seeds(one, _params(one), 3, examples, examples, lambda _: None))
-    shown = batch_images(one, _params(one).augmentation_of(one), examples, 3, _first(one, examples))
+    shown = batch_images(one, augmentation_of(_params(one), one), examples, 3, _first(one, examples))
     np.testing.assert_array_equal(shown, to_bytes(seen[0]))
     assert not np.array_equal(shown, to_bytes(seen[1]))
 

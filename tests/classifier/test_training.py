@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.classifier import feeding, outputs, training
+from tasks.classifier import feeding, outputs, steps
 from tasks.classifier.metrics import accuracy, balanced_accuracy
 from tasks.classifier.networks import build_classifier
-from tasks.classifier.training import Examples, build_optimizer, predict, train_seeds
+from tasks.classifier.outputs import predict
+from tasks.classifier.steps import Examples, build_optimizer
+from tasks.classifier.training import train_seeds
 from tasks.support.params import Train
 from tasks.support.weights import get_weights
 from tests.classifier.examples import SHIFTS, arm, made, mixed, small
@@ -96,7 +98,7 @@ def test_recording_more_often_changes_nothing(trained):
 
 
 def test_all_arms_start_from_the_same_weights_of_a_seed(monkeypatch):
-    monkeypatch.setattr(training, "_train_step", lambda *_: (tf.constant(0.0), tf.constant(0.0)))
+    monkeypatch.setattr(steps, "train_step", lambda *_: (tf.constant(0.0), tf.constant(0.0)))
     for one in (arm(), ALL):
         for each in _train(one)[0]:
             fresh = get_weights(build_classifier(small(4), 8, 1, 3, each.seed))
@@ -145,7 +147,7 @@ def test_images_reach_the_network_mixed_shifted_and_signed(monkeypatch, alpha):
         tf.py_function(lambda x, y: seen.append((x.numpy(), y.numpy())), [x, y], [])
         return tf.constant(0.0), tf.constant(0.0)
 
-    monkeypatch.setattr(training, "_train_step", step)
+    monkeypatch.setattr(steps, "train_step", step)
     _train(arm(augmentation="shifts", **(mixed(alpha) if alpha else {})), seeds=2, steps=4, record_every=4)
     images, labels = (np.concatenate(values) for values in zip(*seen, strict=True))
     assert images.dtype == np.float32

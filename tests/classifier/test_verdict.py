@@ -8,7 +8,8 @@ import pytest
 
 from tasks.classifier.statistics import Difference, compare, sign_flip
 from tasks.classifier.verdict import NO, YES, Evidence, Verdict, choose_pair, decide
-from tasks.support.params import Evaluate, free_arms, generative_arms, twin_of
+from tasks.support.params import Evaluate
+from tasks.support.params.roles import free_arms, generative_arms, twin_of
 from tests.classifier.examples import arm, made, mixed
 
 PARAMS = Evaluate(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tasks.classifier.fitting import fit, probabilities_of
-from tasks.classifier.training import Examples
+from tasks.classifier.steps import Examples
 from tasks.gan.evaluator import evaluator
 from tasks.gan.features import random_network
 from tasks.gan.scores import kid

@@ -15,7 +15,7 @@ PRETRAINED = {
     "base": "VGG16",
     "weights": "none",
     "weights_sha256": None,
-    "fine_tune": False,
+    "fine_tune": True,
     "dense": 256,
 }
 
@@ -179,6 +179,16 @@ def test_candidates_whose_terms_do_not_fit_are_named(
         _load(tmp_path, values)
 
 
+@pytest.mark.parametrize("section", ["train_gan.candidates.dcgan", "ingest.sources.0"])
+def test_a_missing_kind_is_named(tmp_path: Path, values: dict[str, Any], section: str) -> None:
+    at = values
+    for part in section.split("."):
+        at = at[int(part) if part.isdigit() else part]
+    del at["kind"]
+    with pytest.raises(BadInput, match=re.escape(f"key {section}.kind is missing: add it")):
+        _load(tmp_path, values)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -191,6 +201,8 @@ def test_candidates_whose_terms_do_not_fit_are_named(
         ({"size_px": 513}, "train.size_px is 513: input should be less than or equal to 512"),
         ({"network": {"kind": "plain", "width": 32}}, "unknown key train.network.width: remove it"),
         ({"network": {"kind": "small"}}, "key train.network.width is missing"),
+        ({"network": {"width": 32}}, "key train.network.kind is missing: add it"),
+        ({"network": PRETRAINED | {"fine_tune": False}}, "weights none and fine_tune false leave features random"),
         ({"network": PRETRAINED | {"base": "VGG19"}}, "train.network.base is 'VGG19': input should be 'VGG16'"),
         ({"network": PRETRAINED | {"weights": "model.keras"}}, "train.network.weights is 'model.keras': string should"),
         ({"network": PRETRAINED | {"weights": "a/b.h5"}}, "weights_sha256 is null: set it to what `sha256sum a/b.h5`"),
@@ -217,7 +229,7 @@ def test_published_trainings_can_be_written_down(tmp_path: Path, values: dict[st
     values["train"] |= {"network": {"kind": "plain"}, "size_px": 150, "schedule": "constant"}
     _load(tmp_path, values)
     slow = {"optimizer": "rmsprop", "learning_rate": 0.00002, "schedule": "constant", "batch": 5}
-    values["train"] |= {"network": PRETRAINED | {"weights": "imagenet"}} | slow
+    values["train"] |= {"network": PRETRAINED | {"weights": "imagenet", "fine_tune": False}} | slow
     _load(tmp_path, values)
 
 

@@ -25,9 +25,6 @@ from tasks.support.params.classifiers import (
     Synthetic,
     Train,
     Training,
-    free_arms,
-    generative_arms,
-    twin_of,
 )
 from tasks.support.params.data import (
     UNREADABLE,
@@ -57,6 +54,7 @@ from tasks.support.params.generators import (
     Synthesize,
     TrainGan,
 )
+from tasks.support.params.roles import free_arms, generative_arms, side_px, twin_of
 
 __all__ = [
     "FILE",
@@ -96,10 +94,7 @@ __all__ = [
     "TrainGan",
     "Training",
     "Validate",
-    "free_arms",
-    "generative_arms",
     "load",
-    "twin_of",
 ]
 
 FILE = Path("params.yaml")
@@ -121,14 +116,14 @@ class Params:
 
     @model_validator(mode="after")
     def _network_fits(self) -> "Params":
-        kind, side_px = self.train.network.kind, self.train.side_px(self.images)
-        if side_px < (least := LEAST_SIDE_PX[kind]):
+        kind, side = self.train.network.kind, side_px(self.train, self.images)
+        if side < (least := LEAST_SIDE_PX[kind]):
             raise ValueError(
-                f"train.network {kind} needs images of at least {least} pixels a side and gets {side_px}: raise "
+                f"train.network {kind} needs images of at least {least} pixels a side and gets {side}: raise "
                 f"train.size_px, or images.size_px where that is null"
             )
-        if kind == "small" and side_px % 8:
-            raise ValueError(f"train.network small needs a side that is a multiple of 8: train.size_px is {side_px}")
+        if kind == "small" and side % 8:
+            raise ValueError(f"train.network small needs a side that is a multiple of 8: train.size_px is {side}")
         return self
 
     @model_validator(mode="after")
@@ -182,6 +177,8 @@ def _sentence(path: Path, detail: ErrorDetails) -> str:
     key = ".".join(parts) or "the file"
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{path}: unknown key {key}: remove it or correct its spelling"
+    if detail["type"] == "union_tag_not_found":  # a section of several kinds does not say which
+        return f"{path}: key {key}.kind is missing: add it"
     if detail["type"] == "missing":
         return f"{path}: key {key} is missing: add it"
     if detail["type"] == "value_error":  # of a rule between keys: it names them, and the input is a whole section

@@ -1,11 +1,9 @@
 """Sections on classifiers: networks, arms, and how arms are compared."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tasks.support.params.data import Images
 from tasks.support.params.section import Name, Section, Seed, Share
 
 
@@ -41,6 +39,8 @@ class Pretrained(Section):
 
     @model_validator(mode="after")
     def _weights_known(self) -> "Pretrained":
+        if self.weights == "none" and not self.fine_tune:
+            raise ValueError("weights none and fine_tune false leave features random: give weights, or set fine_tune")
         if self.weights == "none" and self.weights_sha256:
             raise ValueError("weights none has no file: set weights_sha256 to null")
         if self.weights not in ("none", "imagenet") and not self.weights_sha256:
@@ -115,9 +115,6 @@ class Train(Steps):
     augmentations: dict[Name, Augmentation]
     arms: Annotated[dict[Name, Arm], Field(min_length=2)]
 
-    def augmentation_of(self, arm: Arm) -> Augmentation | None:
-        return self.augmentations[arm.augmentation] if arm.augmentation else None
-
     @model_validator(mode="after")
     def _augmentations_known(self) -> "Train":
         for name, arm in self.arms.items():
@@ -125,10 +122,6 @@ class Train(Steps):
                 known = ", ".join(self.augmentations) or "none"
                 raise ValueError(f"arms.{name} names augmentation {arm.augmentation}; train.augmentations has {known}")
         return self
-
-    def side_px(self, images: Images) -> int:
-        """Side of the images that classifiers see."""
-        return self.size_px or images.size_px
 
 
 class Evaluate(Section):
@@ -139,27 +132,3 @@ class Evaluate(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     max_loss_of_others: Share
     max_calibration_loss: Share
-
-
-def generative_arms(arms: Mapping[str, Arm]) -> list[str]:
-    """Names of the arms with images of a generator, but for those with images that a user does not have."""
-    return [name for name, arm in arms.items() if arm.synthetic and not arm.synthetic.twin and not arm.withheld]
-
-
-def free_arms(arms: Mapping[str, Arm]) -> list[str]:
-    """Names of the arms that cost nothing: real images only, no controls, and none that a user does not have."""
-    return [name for name, arm in arms.items() if not arm.synthetic and not arm.withheld]
-
-
-def twin_of(arms: Mapping[str, Arm], name: str) -> str | None:
-    """Name of the arm that differs from a generative one in nothing but real images in place of synthetic ones.
-
-    Whether images are filtered does not matter to it.
-    """
-    synthetic = arms[name].synthetic
-    wanted = [
-        arms[name].model_copy(update={"synthetic": synthetic.model_copy(update={"twin": True, "filtered": filtered})})
-        for filtered in (True, False)
-        if synthetic
-    ]
-    return next((other for other, arm in arms.items() if arm in wanted), None)
