@@ -186,6 +186,12 @@ def test_no_file_of_a_registered_generator_can_be_changed_unnoticed(evaluated: E
     assert evaluated.register(YES).endswith("version 2 (new): candidate, promoted to champion")
 
 
+def test_a_version_without_a_recorded_hash_is_not_used(evaluated: Evaluated) -> None:
+    evaluated.register(NO)
+    MlflowClient().delete_model_version_tag(MODEL, "1", "artifact_sha256")
+    assert "since version 1 has no artifact_sha256 among its tags" in evaluated.register(YES)
+
+
 def test_files_out_of_reach_are_an_error_and_no_decision(evaluated: Evaluated) -> None:
     evaluated.register(YES)
     Path("mlartifacts").rename("away")

@@ -142,7 +142,9 @@ class Registry:
         if not self.exists(version):
             raise Unusable(f"version {version} was deleted from the registry")
         with _reached():
-            recorded = self._client.get_model_version(MODEL, version).tags["artifact_sha256"]
+            recorded = self._client.get_model_version(MODEL, version).tags.get("artifact_sha256")
+        if recorded is None:
+            raise Unusable(f"version {version} has no artifact_sha256 among its tags, by which its files could be told")
         Path(".state").mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=".state") as temporary:
             try:
