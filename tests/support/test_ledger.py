@@ -1,5 +1,7 @@
 import json
-import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,13 +53,12 @@ def test_what_was_never_a_line_is_named() -> None:
         openings("a")
 
 
-def _write(name: str) -> None:
-    for _ in range(100):
-        append({"event": name * 200})
-
-
 def test_processes_that_write_at_once_lose_no_line(project: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.map(_write, "ab")
+    code = (
+        "import sys; from tasks.support.ledger import append\nfor _ in range(100): append({'event': sys.argv[1] * 200})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    writers = [subprocess.Popen([sys.executable, "-c", code, name], env=environment) for name in "ab"]
+    assert [writer.wait(timeout=300) for writer in writers] == [0, 0]
     events = [json.loads(line)["event"] for line in (project / FILE).read_text().splitlines()]
     assert sorted(events) == sorted(["a" * 200, "b" * 200] * 100)
