@@ -3,6 +3,7 @@
 One JSON object a line. It differs between runs by nature, so that it is no output of DVC: commit it beside dvc.lock.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -21,8 +22,10 @@ def append(event: Mapping[str, Any]) -> None:
     """Add a line with its date, which is on disk when this returns."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
     line = json.dumps({"date": date, **event}, sort_keys=True, allow_nan=False) + "\n"
-    with FILE.open("ab", buffering=0) as file:
-        if file.tell() and not _ends_whole():
+    with FILE.open("ab+", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+        size = file.seek(0, os.SEEK_END)
+        if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
             line = "\n" + line  # a kill has cut the last one short
         file.write(line.encode())
         os.fsync(file.fileno())
@@ -49,12 +52,6 @@ def open_test(test_sha256: str, by: str) -> None:
 def openings(test_sha256: str) -> int:
     """How often that test set was opened in this project folder."""
     return sum(entry.get("event") == _OPENED and entry.get("test_sha256") == test_sha256 for entry in _entries())
-
-
-def _ends_whole() -> bool:
-    with FILE.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"
 
 
 def _entries() -> list[dict[str, Any]]:
