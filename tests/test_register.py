@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +203,11 @@ def test_files_out_of_reach_are_an_error_and_no_decision(evaluated: Evaluated) -
     assert _events() == ["promoted"]
 
 
-def test_loading_verifies_the_recorded_hash(evaluated: Evaluated) -> None:
+def test_loading_verifies_the_recorded_hash(evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = list(sys.path)
     evaluated.register(YES)
+    assert sys.path == before
+    monkeypatch.setattr(sys, "path", before)  # a client puts the model's code before all else, for as long as it lives
     uri, rows = f"models:/{MODEL}@champion", pd.DataFrame({"class": ["dog"], "seed": [3]})
     assert mlflow.pyfunc.load_model(uri).predict(rows).shape == (1, 8, 8, 1)
     with weights_of("1").open("ab") as file:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -201,6 +202,16 @@ def _sha256_of_artifact(folder: Path) -> str:
     return sha256_of(folder)
 
 
+@contextmanager
+def _same_path() -> Iterator[None]:
+    """MLflow tries what it logs, and leaves the model's code at the head of sys.path, in a folder it then deletes."""
+    before = sys.path
+    try:
+        yield
+    finally:
+        sys.path = before
+
+
 def _log_generator(candidacy: Candidacy) -> str:
     """Version under which a generator was logged and registered, with the SHA-256 of all its files."""
     import mlflow
@@ -211,7 +222,8 @@ def _log_generator(candidacy: Candidacy) -> str:
     rows = pd.DataFrame({"class": candidacy.classes, "seed": list(range(len(candidacy.classes)))})
     columns = [ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]
     recorded = {"generator_sha256": candidacy.tags["generator_sha256"]}
-    with child_run("register", {}) as child, mlflow.start_run(run_id=child.run_id):  # one run for each model
+    # one run for each model
+    with child_run("register", {}) as child, mlflow.start_run(run_id=child.run_id), _same_path():
         model = mlflow.pyfunc.log_model(
             name="generator",
             loader_module="tasks.gan.serving",
