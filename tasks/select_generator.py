@@ -58,19 +58,9 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
             shutil.copyfile(generators / winner.place / name, folder / name)
         table.to_csv(folder / "scores.csv", index=False)
         draw_scores(folder / "scores.png", table)
-        selection = {
-            **_named(winner),
-            "run": winner.place,
-            "reason": reason,
-            "scores": _scores(table[table["chosen"]].iloc[0]),
-            "classes": {label: _class(label, winner, measured[winner.place]) for label in classes},
-            "pooled": measured[winner.place]["pooled"],
-            "cas_classes": measured[winner.place]["cas_classes"],
-            "losers": [_named(each) | _value(each) | {"reason": why} for each, why in losers] + absent,
-            "alarms": [{"candidate": name, **each} for name, several in alarms.items() for each in several],
-            "resizer": RESIZER.name,
-            "pixels": [0, 255],
-        }
+        selection = _selection(winner, classes, measured, table)
+        selection |= {"reason": reason, "losers": [_lost(each, why) for each, why in losers] + absent}
+        selection["alarms"] = [{"candidate": name, **each} for name, several in alarms.items() for each in several]
         write_json(folder / "selection.json", selection)
         seen = rows_of(manifest, "train", "validation")[["sha256", "label", "split"]]
         seen.sort_values(["sha256", "label"]).to_csv(folder / SEEN, index=False)
@@ -161,6 +151,27 @@ def _table(snapshots: Sequence["Snapshot"], measured: Mapping[str, Measured], wi
             row |= {"cas_classes": compared, "refused": len(each.refused), **summary(measured[each.place])}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _selection(
+    winner: "Snapshot", classes: Sequence[str], measured: Mapping[str, Measured], table: pd.DataFrame
+) -> dict[str, Any]:
+    """What selection.json says of the winner."""
+    of_winner = measured[winner.place]
+    return {
+        **_named(winner),
+        "run": winner.place,
+        "scores": _scores(table[table["chosen"]].iloc[0]),
+        "classes": {label: _class(label, winner, of_winner) for label in classes},
+        "pooled": of_winner["pooled"],
+        "cas_classes": of_winner["cas_classes"],
+        "resizer": RESIZER.name,
+        "pixels": [0, 255],
+    }
+
+
+def _lost(snapshot: "Snapshot", why: str) -> dict[str, Any]:
+    return _named(snapshot) | _value(snapshot) | {"reason": why}
 
 
 def _scores(row: "pd.Series[Any]") -> dict[str, float]:

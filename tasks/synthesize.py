@@ -1,9 +1,7 @@
 """Synthesize: filtered images of the rare classes, and the balanced manifest of real and synthetic rows."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +11,11 @@ from numpy.typing import NDArray
 
 from tasks.dataset.images import read_images, write_image
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of, write_manifest
+from tasks.gan.balance import plan, settle
 from tasks.support.commands import command
 from tasks.support.expectations import Check, check, require
 from tasks.support.files import read_json, replacing, sha256_of, write_json
 from tasks.support.params import Images, Synthesize
-from tasks.support.plots import Pair, draw_pairs
 from tasks.support.progress import bar, log
 
 if TYPE_CHECKING:
@@ -36,8 +34,6 @@ LINEAGE = {
     "nearest_distance": "Float64",  # from it in pixels, 0 to 255: root of the mean squared difference
 }
 UNFILTERED = ".unfiltered"  # the folder of what the generator made first, filtered or not
-_SHOWN = 6  # accepted and refused images of a class in the picture
-_MOST_CLASSES = 20  # in the picture
 _PROMISE = Check(
     "between",
     "missing",
@@ -84,57 +80,13 @@ def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) ->
     return out
 
 
-def plan(train: pd.DataFrame, selected: Mapping[str, Mapping[str, Any]], params: Synthesize) -> pd.DataFrame:
-    """Per class: real train images, promised count, images to make, and the reason where synthesis abstains.
-
-    promised = min(largest class, real + max_per_real x real), and just real where it abstains: under `min_images` real
-    images, too few that differ for the filter to have some in each fold, or where the generator was refused for it. A
-    class that needs no images has no reason.
-
-    Args:
-        selected: per class a mapping whose "refused" is None or a sentence.
-    """
-    table = train.groupby("label")["group"].agg(["size", "nunique"])
-    folds, largest = params.filter.folds, int(table["size"].max())
-    rows = []
-    for label, real, differing in table.itertuples():
-        reason = selected[label]["refused"]
-        if differing < folds:
-            reason = f"{differing} real images that differ, fewer than synthesize.filter.folds {folds}"
-        if real < params.min_images:
-            reason = f"{real} real images, fewer than synthesize.min_images {params.min_images}"
-        wanted = min(largest, int(real + params.max_per_real * real))
-        if wanted == real:
-            reason = f"synthesize.max_per_real {params.max_per_real:g} allows {real} real images not one"
-        promised = real if reason else wanted
-        rows.append((label, real, promised, promised - real, reason if real < largest else None))
-    return pd.DataFrame(rows, columns=["label", "real", "promised", "synthetic", "abstained"])
-
-
-def settle(planned: pd.DataFrame, filled: "Mapping[str, Filling]") -> pd.DataFrame:
-    """The plan with the images made and the share accepted, and with nothing promised of a class that was given up."""
-    labels = planned["label"]
-    given_up = {label: filling.abstained for label, filling in filled.items() if filling.abstained}
-    synthetic = planned["synthetic"].where(~labels.isin(given_up), 0)
-    return pd.DataFrame(
-        {
-            "label": labels,
-            "real": planned["real"],
-            "promised": planned["real"] + synthetic,
-            "synthetic": synthetic,
-            "made": labels.map({label: filling.made for label, filling in filled.items()}).fillna(0).astype(int),
-            "accepted_share": labels.map({label: filling.accepted_share for label, filling in filled.items()}),
-            "abstained": planned["abstained"].where(~labels.isin(given_up), labels.map(given_up)),
-        }
-    )
-
-
 def _fill_all(
     params: Synthesize, images: Images, manifest: pd.DataFrame, wanted: dict[str, int], source: Path, folder: Path
 ) -> "tuple[dict[str, Filling], list[dict[str, Any]]]":
     """What came of each class wanted, and the rows of the images kept, which are in `folder` with a picture of some."""
     from tasks.gan.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
     from tasks.gan.filtering import Real, assign_folds, class_filter, train_judges
+    from tasks.gan.triples import block, draw_triples
 
     classes, train = class_names(manifest), rows_of(manifest, "train")
     labels, groups = label_indices(train, classes), pd.factorize(train["group"])[0]
@@ -150,8 +102,8 @@ def _fill_all(
         paths, shown = train["path"][labels == kind].tolist(), pixels[labels == kind]
         filled[label], made = _fill_one(params, judged_by, label, count, generator, paths, shown, folder)
         rows += [row | origin for row in made]
-        blocks[label] = _block(filled[label], shown)
-    _draw(folder / "triples.png", blocks)
+        blocks[label] = block(filled[label], shown)
+    draw_triples(folder / "triples.png", blocks)
     return filled, rows
 
 
@@ -194,13 +146,19 @@ def _fill_one(
     if filling.abstained:
         shutil.rmtree(folder / label)
         return filling, []
+    return filling, rows + _write_unfiltered(folder, label, make(0, wanted))
+
+
+def _write_unfiltered(folder: Path, label: str, made: NDArray[np.uint8]) -> list[dict[str, Any]]:
+    """Rows of the images that the generator made first, written as they are."""
+    rows = []
     (folder / UNFILTERED / label).mkdir(parents=True)
-    for index, image in enumerate(make(0, wanted)):
+    for index, image in enumerate(made):
         path = folder / UNFILTERED / label / f"{index:06d}.png"
         write_image(path, image)
         about = {"label": label, "split": "unfiltered", "natural_test": False, "latent_index": index}
         rows.append(about | _describe(path, folder, image))
-    return filling, rows
+    return rows
 
 
 def _origin(source: Path, seed: int) -> dict[str, Any]:
@@ -230,29 +188,6 @@ def _summary(filling: "Filling") -> dict[str, Any]:
     """What filter.json says of a class."""
     share = {"made": filling.made, "accepted_share": filling.accepted_share, "abstained": filling.abstained}
     return asdict(filling.bounds) | {"counts": dict(filling.counts)} | share
-
-
-def _block(filling: "Filling", real: NDArray[np.uint8]) -> list[Pair | None]:
-    """Accepted images, a gap, and refused ones of each reason in turn, all beside their nearest real ones."""
-    from tasks.gan.filtering import ACCEPTED, REASONS
-
-    in_turn = zip_longest(*(filling.examples.get(reason, []) for reason in REASONS))
-    refused = [made for several in in_turn for made in several if made][:_SHOWN]
-    refused.sort(key=lambda made: REASONS.index(made.outcome))
-    accepted = filling.examples.get(ACCEPTED, [])[:_SHOWN]
-    columns = [*accepted, *[None] * (_SHOWN + 1 - len(accepted)), *refused]
-    return [Pair(made.image, real[made.nearest], _caption(made)) if made else None for made in columns]
-
-
-def _caption(made: "Made") -> str:
-    return f"{made.outcome}\np {made.probability:.3f}  d {made.distance:.2f}"
-
-
-def _draw(path: Path, blocks: dict[str, list[Pair | None]]) -> None:
-    shown = dict(list(blocks.items())[:_MOST_CLASSES])
-    more = f" (the first {_MOST_CLASSES} of {len(blocks)} classes)" if len(blocks) > _MOST_CLASSES else ""
-    title = f"Generated images and the nearest real ones{more}\np: probability of the class, d: distance, 1 is usual"
-    draw_pairs(path, shown, ("generated", "nearest real"), title)
 
 
 if __name__ == "__main__":

@@ -13,23 +13,14 @@ from tasks.gan.networks import build_generator
 from tasks.gan.sampling import Generator, draw_latents
 from tasks.support import environment
 from tasks.support.files import read_json, sha256_of, write_json
-from tasks.support.params import Filter, Images, Synthesize, Training
+from tasks.support.params import Images, Synthesize
 from tasks.support.weights import get_weights
-from tasks.synthesize import LINEAGE, UNFILTERED, plan, synthesize
+from tasks.synthesize import LINEAGE, UNFILTERED, synthesize
+from tests.synthesis import PARAMS
 
 COUNTS = {"bird": 60, "cat": 24, "dog": 50, "emu": 4, "fox": 30, "gnu": 20}
 MADE = ["gnu", "dog", "cat"]  # classes in the generator's own order; of cats and dogs it makes the real images, too
 IMAGES = Images(size_px=8, channels=1)
-FILTER = Filter(
-    folds=3,
-    min_probability_quantile=0.1,
-    min_distance_quantile=0.05,
-    max_distance_quantile=0.95,
-    min_acceptance=0.2,
-    max_generated=10.0,
-    classifier=Training(steps=60, batch=16, learning_rate=0.005, width=8),
-)
-PARAMS = Synthesize(seed=3, min_images=5, max_per_real=1.0, filter=FILTER)
 GENERATOR = {"kind": "dcgan", "size_px": 8, "channels": 1, "latent": 8, "width": 16, "batch_norm": False}
 SELECTION: dict[str, Any] = {
     "candidate": "dcgan",
@@ -104,50 +95,6 @@ def _made(done: Path) -> pd.DataFrame:
 
 def _balance(done: Path) -> dict[str, dict[str, Any]]:
     return {row["label"]: row for row in pd.read_csv(done / "balance.csv").to_dict("records")}
-
-
-def _plan(params: Synthesize = PARAMS, **changed: Any) -> dict[str, dict[str, Any]]:
-    rows = _rows(COUNTS)
-    table = plan(rows[rows["split"] == "train"], SELECTION["classes"], params.model_copy(update=changed))
-    return {row["label"]: row for row in table.to_dict("records")}
-
-
-def test_plans_the_least_of_the_largest_class_and_the_share_of_real_ones() -> None:
-    planned = _plan()
-    assert {label: row["promised"] for label, row in planned.items()} == {
-        "bird": 60,
-        "cat": 48,
-        "dog": 60,
-        "emu": 4,
-        "fox": 30,
-        "gnu": 40,
-    }
-    assert {label: row["synthetic"] for label, row in planned.items() if row["synthetic"]} == {
-        "cat": 24,
-        "dog": 10,
-        "gnu": 20,
-    }
-    assert _plan(max_per_real=0.5)["cat"]["promised"] == 36
-
-
-def test_plans_nothing_where_there_is_a_reason_and_tells_that_from_nothing_needed() -> None:
-    planned = _plan()
-    assert planned["emu"]["abstained"] == "4 real images, fewer than synthesize.min_images 5"
-    assert planned["fox"]["abstained"] == "the generator makes none of it"
-    assert pd.isna(planned["bird"]["abstained"])  # the largest class
-    assert planned["bird"]["synthetic"] == 0
-    few = _plan(max_per_real=0.02)
-    assert few["gnu"]["abstained"] == "synthesize.max_per_real 0.02 allows 20 real images not one"
-    assert pd.isna(few["bird"]["abstained"])
-    folds = PARAMS.model_copy(update={"min_images": 2, "filter": FILTER.model_copy(update={"folds": 5})})
-    assert _plan(folds)["emu"]["abstained"] == "4 real images that differ, fewer than synthesize.filter.folds 5"
-
-
-def test_look_alikes_count_once_for_the_folds() -> None:
-    rows = _rows({"bird": 60, "cat": 20})
-    rows.loc[rows["label"] == "cat", "group"] = "one"
-    table = plan(rows[rows["split"] == "train"], SELECTION["classes"], PARAMS)
-    assert table["abstained"].tolist()[1] == "1 real images that differ, fewer than synthesize.filter.folds 3"
 
 
 def test_keeps_what_it_promised_and_lists_real_and_synthetic_rows(done: Path) -> None:
