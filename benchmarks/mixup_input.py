@@ -227,7 +227,7 @@ def _from_constant(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Call
             at = [tf.gather(of, which[step][None]) for which in (own, others) for of in (held, kinds)]
             fed = Fed(*at, *(each[step][None] for each in rest))
             x, y = batch_of(fed, 0, ARM, SLIGHT, CLASSES)
-            sums += train_step(model, optimizer, x, y, fed.weights[0], prior)
+            sums += train_step(model, optimizer, x, y, fed.weights[0], prior, prior)
         return sums
 
     def run(draws: "Draws") -> object:

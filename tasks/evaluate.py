@@ -97,15 +97,15 @@ def read_exams(manifest: pd.DataFrame, train: Train, images: Images, by: str) ->
     """The images of validation and test, which the ledger notes as opened by the stage `by`."""
     from tasks.classifier.comparison import Exam, Exams
 
-    open_test(rows_sha256(rows_of(manifest, "test")), by)
-    classes = class_names(manifest)
+    opened, classes = rows_of(manifest, "test"), class_names(manifest)
+    open_test(rows_sha256(opened), opened["sha256"], by)
     validation, test = (
         Exam(
             images=read_images(rows["path"], side_px(train, images), images.channels, train.in_memory_mb),
             labels=label_indices(rows, classes),
             natural=rows["natural_test"].to_numpy(bool),
         )
-        for rows in (rows_of(manifest, "validation"), rows_of(manifest, "test"))
+        for rows in (rows_of(manifest, "validation"), opened)
     )
     counts = np.bincount(label_indices(rows_of(manifest, "train"), classes), minlength=len(classes))
     return Exams(validation, test, classes, counts)

@@ -68,9 +68,8 @@ def register(params: Params, data: Path = Path("data")) -> str:
         outcome = f"no longer champion, since {decision.reason}"
     if decision.champion == version != before:
         outcome = "promoted to champion"
-    known, opened = "new" if new else "already registered", openings(decision.facts["test_sha256"])
-    times = "once" if opened == 1 else f"{opened} times"
-    return f"{MODEL} version {version} ({known}): candidate, {outcome}\ntest images: opened {times} here (ledger.jsonl)"
+    known = "new" if new else "already registered"
+    return f"{MODEL} version {version} ({known}): candidate, {outcome}\n{_wear(data)}"
 
 
 def _candidacy(data: Path, verdict: dict[str, Any], code: Path) -> Candidacy:
@@ -109,7 +108,8 @@ def _decide(
         found = Decision("withdrawn", version, successor, "the verdict on it is no", facts)
     else:
         found = Decision("not promoted", version, champion, "the verdict on it is no", facts)
-    opened = {"test_opened": openings(facts["test_sha256"])}
+    same, akin = _openings(data)
+    opened = {"test_opened": same, "akin_opened": akin}
     decision = Decision(found.event, version, found.champion, found.reason, found.facts | opened)
     last = next((each for each in reversed(decisions) if each.version == version), None)
     if last is None or _told(last) != _told(decision):  # what the files refuse, or a no, is found anew each time
@@ -165,6 +165,18 @@ def _facts(verdict: dict[str, Any], data: Path) -> dict[str, Any]:
         "gain": metrics["gain"],
         "test_sha256": rows_sha256(rows_of(read_manifest(data / "split"), "test")),
     }
+
+
+def _openings(data: Path) -> tuple[int, int]:
+    test = rows_of(read_manifest(data / "split"), "test")
+    return openings(rows_sha256(test), test["sha256"])
+
+
+def _wear(data: Path) -> str:
+    """How often the test images were opened."""
+    same, akin = _openings(data)
+    line = f"test images: opened {'once' if same == 1 else f'{same} times'} here (ledger.jsonl)"
+    return f"{line}, {akin} more in test sets that share some with these" if akin else line
 
 
 def _package(folder: Path) -> Path:

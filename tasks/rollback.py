@@ -23,9 +23,11 @@ def rollback() -> str:
     if leaving is None:
         decision = Decision("restored", target, target, "; ".join(["there was no champion", *passed]), {})
     else:
-        on_it = [each for each in registry.decisions() if each.version == leaving]
+        evidence = [
+            each.facts for each in registry.decisions() if each.version == leaving and "evidence_sha256" in each.facts
+        ]
         reason = "; ".join([f"version {leaving} was rolled back", *passed])
-        decision = Decision("rolled back", leaving, target, reason, on_it[-1].facts if on_it else {})
+        decision = Decision("rolled back", leaving, target, reason, evidence[-1] if evidence else {})
     registry.decide(decision, office)
     return (
         f"{MODEL}: {decision.reason}; {f'version {target} is champion again' if target else 'there is no champion now'}"

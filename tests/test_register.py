@@ -65,18 +65,19 @@ def test_a_champion_that_lost_its_yes_makes_room_for_the_one_before(evaluated: E
 
 
 def test_each_decision_is_recorded_once_with_its_numbers_in_registry_and_ledger(evaluated: Evaluated) -> None:
-    test = rows_sha256(rows_of(ROWS, "test"))
+    test = rows_of(ROWS, "test")
     for stage in ("evaluate", "evaluate", "register"):
-        open_test(test, stage)
-    open_test("another test set", "evaluate")
+        open_test(rows_sha256(test), test["sha256"], stage)
+    open_test("a smaller one", test["sha256"][:1], "evaluate")
+    open_test("another test set", ["0"], "evaluate")
     for _ in range(3):
         evaluated.register(YES)
     (decision,) = Registry().decisions()
-    (written,) = _ledger()[4:]
+    (written,) = _ledger()[5:]
     assert written["event"] == "promoted"
     for facts in (decision.facts, written["facts"]):
         assert facts["gain"] == {"mean": 0.02, "low": 0.01, "high": 0.03, "sign_flip_p": 0.03}
-        assert facts["test_opened"] == 3
+        assert (facts["test_opened"], facts["akin_opened"]) == (3, 1)
         assert facts["data_sha256"] == sha256_of(evaluated.data / "split")
         assert facts["generator_sha256"] == sha256_of(evaluated.data / "generator")
     before = FILE.read_bytes()
@@ -85,7 +86,9 @@ def test_each_decision_is_recorded_once_with_its_numbers_in_registry_and_ledger(
     assert FILE.read_bytes().startswith(before)
     assert _events() == ["promoted", "withdrawn"]
     assert (tags_of("1")["decision"], tags_of("1")["decision_reason"]) == ("withdrawn", "the verdict on it is no")
-    assert register(PARAMS).splitlines()[1] == "test images: opened 3 times here (ledger.jsonl)"
+    assert register(PARAMS).splitlines()[1] == (
+        "test images: opened 3 times here (ledger.jsonl), 1 more in test sets that share some with these"
+    )
 
 
 @pytest.mark.usefixtures("evaluated")

@@ -45,6 +45,15 @@ def test_what_was_rolled_back_is_promoted_again_only_under_other_evidence(three:
     assert three.register(YES, mean=0.025).endswith("promoted to champion")
 
 
+def test_a_second_rollback_keeps_the_evidence_of_the_first(project: Path) -> None:
+    evaluated = Evaluated(project)
+    evaluated.register(YES)
+    MlflowClient().delete_registered_model_alias(MODEL, "champion")
+    assert rollback().endswith("version 1 is champion again")
+    assert rollback().endswith("there is no champion now")
+    assert evaluated.register(YES).endswith("not promoted to champion, since version 1 was rolled back")
+
+
 @pytest.mark.usefixtures("three")
 def test_versions_that_cannot_be_used_are_passed_over() -> None:
     with weights_of("2").open("ab") as file:

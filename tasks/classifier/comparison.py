@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tasks.classifier import metrics
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.outputs import predict
-from tasks.classifier.results import ArmResult, scores_of
+from tasks.classifier.results import ArmResult, scores_of, validated
 from tasks.classifier.statistics import Difference, Gains, Resolution, compare, gap_share, holm, resolution, sign_flip
 from tasks.classifier.verdict import Evidence, Verdict, choose_pair, decide
 from tasks.support.params import Evaluate, Train
@@ -85,7 +85,8 @@ def compare_arms(
         none_made: why there are no synthetic images, where there are none.
         unmade: sentences on classes that should have some and do not.
     """
-    labels = exams.test.labels
+    labels, histories = exams.test.labels, {name: _history(trained / name) for name in train.arms}
+    pair = choose_pair(train.arms, {name: validated(history) for name, history in histories.items()})
     on_test = {name: _predict(train, exams, exams.test, trained / name) for name in train.arms}
     correct = {name: metrics.correct(each, labels) for name, each in on_test.items()}
 
@@ -93,10 +94,9 @@ def compare_arms(
         return compare(correct[one], correct[other], labels, params.resamples, params.seed)
 
     arms = {
-        name: _result(exams, on_test[name], _predict(train, exams, exams.validation, trained / name), trained / name)
-        for name in train.arms
+        name: _result(exams, on_test[name], _predict(train, exams, exams.validation, trained / name), history)
+        for name, history in histories.items()
     }
-    pair = choose_pair(train.arms, {name: arm.validation for name, arm in arms.items()})
     twin = twin_of(train.arms, pair[0]) or ""  # params.yaml is refused without one
     found = gains(*pair)
     evidence = _evidence(params, exams, {name: arms[name] for name in pair}, found, twin, gains(pair[0], twin))
@@ -128,8 +128,14 @@ def _predict(train: Train, exams: Exams, exam: Exam, folder: Path) -> NDArray[np
     return predict(model, load_weights(folder / "weights.npz"), exam.images)
 
 
-def _result(exams: Exams, on_test: NDArray[np.float32], on_validation: NDArray[np.float32], folder: Path) -> ArmResult:
-    history = pd.read_csv(folder / "history.csv").groupby("step", as_index=False).mean().drop(columns="seed")
+def _history(folder: Path) -> pd.DataFrame:
+    """Means over seeds by step."""
+    return pd.read_csv(folder / "history.csv").groupby("step", as_index=False).mean().drop(columns="seed")
+
+
+def _result(
+    exams: Exams, on_test: NDArray[np.float32], on_validation: NDArray[np.float32], history: pd.DataFrame
+) -> ArmResult:
     natural: Any = exams.test.natural
     before, after = np.mean(
         [
@@ -141,7 +147,7 @@ def _result(exams: Exams, on_test: NDArray[np.float32], on_validation: NDArray[n
     return ArmResult(
         test=scores_of(on_test, exams.test.labels),
         natural=scores_of(on_test[:, natural], exams.test.labels[natural]),
-        validation=float(history["validation_balanced_accuracy"].iloc[-1]),
+        validation=validated(history),
         calibration=(float(before), float(after)),
         history=history,
     )

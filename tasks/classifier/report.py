@@ -33,7 +33,7 @@ class About:
     Attributes:
         arms: their settings, and trained: the folder with one folder per arm, as `train` writes them.
         balance: per class real, promised and synthetic counts and why synthesis abstained (or ""), from `synthesize`.
-        judged: generator_sha256 and split_sha256: registration refuses the verdict on others.
+        judged: SHA-256 of the outputs that were judged: registration refuses the verdict on others.
         generator: lines on it.
         checks: rows of checks.json of all stages that check their output.
         removed: the tables `quarantine`, `left out` and `excluded` of files that are not used, each with `reason`.
@@ -183,8 +183,8 @@ def _verdict_lines(params: Evaluate, comparison: Comparison, exams: Exams, arms:
         f"# Verdict: {comparison.verdict.answer}",
         "",
         *(f"{reason}\n" for reason in comparison.verdict.reasons),
-        f"The two arms were chosen on validation, before test was opened: one of {len(generative_arms(arms))} with and",
-        f"one of {len(free_arms(arms))} without synthetic images. {seeds} paired seeds, {images} test images,",
+        f"The two arms were chosen on validation alone: one of {len(generative_arms(arms))} with and one of",
+        f"{len(free_arms(arms))} without synthetic images. {seeds} paired seeds, {images} test images,",
         f"{params.resamples} two-level bootstrap resamples (seeds, and test images within classes).",
         f"A yes needs all of these; rare classes are those with fewer training images than the mean: {rare}.",
         "",

@@ -34,6 +34,11 @@ class Scores:
         return float(self.balanced.std(ddof=1))
 
 
+def validated(history: pd.DataFrame) -> float:
+    """Balanced accuracy on validation at the end of training."""
+    return float(history["validation_balanced_accuracy"].iloc[-1])
+
+
 @dataclass(frozen=True)
 class ArmResult:
     """One arm on test.

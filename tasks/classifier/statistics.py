@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, permutation_test
 
 _DRAWS = 2_000_000  # resampled images held at once: 16 MB each for positions and for values
@@ -52,10 +52,10 @@ class Gains:
     def over(self, kinds: Sequence[int], confidence: float) -> Difference:
         """The difference of the mean recall of some classes, with its two-sided percentile interval."""
         chosen = np.isin(self.labels, kinds)
-        by_seed, means = self.by_seed[:, chosen].mean(axis=1), self.resampled[:, chosen].mean(axis=1)
-        low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+        by_seed, means = self.by_seed[:, chosen].mean(axis=1), _exact(self.resampled[:, chosen].mean(axis=1))
+        mean, low, high = _exact([by_seed.mean(), *np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])])
         side = min((means <= 0).mean(), (means >= 0).mean())
-        return Difference(float(by_seed.mean()), float(low), float(high), float(min(1.0, 2 * side)), by_seed)
+        return Difference(float(mean), float(low), float(high), float(min(1.0, 2 * side)), by_seed)
 
 
 def compare(
@@ -164,6 +164,11 @@ def resolution(gains: Gains, images: int, width: float, confidence: float) -> Re
         seeds=max(2, int(np.ceil(of_seeds / seeds_left))) if seeds_left > 0 else None,
         images=max(1, int(np.ceil(images * gains.image_variance / images_left))) if images_left > 0 else None,
     )
+
+
+def _exact(values: ArrayLike) -> NDArray[np.float64]:
+    """Without what rounding has left: hits and misses that cancel are a tie, and no gain of 1e-18."""
+    return np.asarray(values, np.float64).round(12) + 0.0
 
 
 def _resampled(gains: NDArray[np.float64], seeds: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -54,12 +54,13 @@ def compile_steps(
 ) -> Callable[[Draws], tuple[float, float]]:
     """A function that makes the steps of some draws and returns mean loss and accuracy."""
     prior = tf.constant(log_prior(examples, classes) * (arm.loss == "balanced_softmax"))
+    correction = tf.constant(post_hoc(arm, examples, classes))
 
     @tf.function(input_signature=[tf.TensorSpec([2]), Fed.spec(batch, examples.images.shape[1:], bool(arm.mixup))])
     def steps(sums, fed):  # type: ignore[no-untyped-def]
         for step in tf.range(tf.shape(fed.images)[0]):
             x, y = batch_of(fed, step, arm, augmentation, classes)
-            sums += train_step(model, optimizer, x, y, fed.weights[step], prior)
+            sums += train_step(model, optimizer, x, y, fed.weights[step], prior, correction)
         return sums
 
     compiled = steps.get_concrete_function()  # one trace, whatever the number of steps
@@ -75,7 +76,13 @@ def compile_steps(
 
 
 def train_step(
-    model: keras.Model, optimizer: keras.Optimizer, x: tf.Tensor, y: tf.Tensor, weights: tf.Tensor, prior: tf.Tensor
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    weights: tf.Tensor,
+    prior: tf.Tensor,
+    correction: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Loss and accuracy of one step of weighted softmax cross-entropy on soft labels float32 (batch, classes).
 
@@ -83,13 +90,22 @@ def train_step(
         weights: float32 (batch,).
         prior: float32 (classes,), added to logits: the log prior makes it Balanced Softmax (Ren et al. 2020, equation
             4), which is the logit-adjusted loss of Menon et al. 2021, equation 10, as well.
+        correction: float32 (classes,), added to logits of predictions, of which accuracy is told.
     """
     with tf.GradientTape() as tape:
         logits = model(x, training=True)
         loss = tf.reduce_mean(weights * tf.nn.softmax_cross_entropy_with_logits(y, logits + prior))
     optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-    hits = tf.equal(tf.argmax(logits, axis=1), tf.argmax(y, axis=1))
+    hits = tf.equal(tf.argmax(logits + correction, axis=1), tf.argmax(y, axis=1))
     return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
+
+
+def post_hoc(arm: Arm, examples: Examples, classes: int) -> NDArray[np.float32]:
+    """What an arm adds to the logits of predictions, (classes,): post-hoc logit adjustment or nothing.
+
+    Menon et al. 2021, equation 9, with tau = 1.
+    """
+    return -log_prior(examples, classes) * np.float32(arm.loss == "logit_adjusted")
 
 
 def log_prior(examples: Examples, classes: int) -> NDArray[np.float32]:

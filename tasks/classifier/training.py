@@ -13,7 +13,7 @@ from tasks.classifier import metrics
 from tasks.classifier.arms import Draws, draw
 from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.outputs import compile_outputs
-from tasks.classifier.steps import Examples, build_optimizer, compile_steps, log_prior
+from tasks.classifier.steps import Examples, build_optimizer, compile_steps, post_hoc
 from tasks.support.params import Arm, Train
 from tasks.support.params.roles import augmentation_of
 from tasks.support.weights import Weights, get_weights
@@ -64,7 +64,7 @@ def train_seeds(
     optimizer = build_optimizer(model, params.optimizer, params.schedule, params.learning_rate, params.steps)
     fresh = [variable.value.numpy() for variable in optimizer.variables]
     run = compile_steps(model, optimizer, arm, augmentation_of(params, arm), params.batch, classes, training)
-    correction = -(log_prior(training, classes) * (arm.loss == "logit_adjusted"))
+    correction = post_hoc(arm, training, classes)
     probabilities = compile_outputs(model, tf.nn.softmax)
     for seed in range(1, params.seeds + 1):
         reset(model, seed, loaded)
@@ -97,10 +97,7 @@ def _chunks(params: Train) -> list[int]:
 
 
 def _shift_bias(model: keras.Model, by: NDArray[np.float32]) -> None:
-    """Post-hoc logit adjustment lies in the bias, so that weights alone say what a classifier predicts.
-
-    Menon et al. 2021, equation 9, with tau = 1.
-    """
+    """What is added to logits lies in the bias, so that weights alone say what a classifier predicts."""
     model.get_layer("logits").bias.assign_add(by)
 
 

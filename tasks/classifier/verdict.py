@@ -56,7 +56,7 @@ class Verdict:
 def choose_pair(arms: Mapping[str, Arm], validation: Mapping[str, float]) -> tuple[str, str]:
     """The two arms to compare: the best with synthetic images and the best without, by balanced accuracy on validation.
 
-    Choosing on validation leaves one comparison on test, fixed before test is opened. Controls and the oracle take no
+    Choosing on validation leaves one comparison on test. Controls and the oracle take no
     part: no user has the oracle's images. Of equals the first in params.yaml is taken.
     """
     generative, free = generative_arms(arms), free_arms(arms)
@@ -86,7 +86,7 @@ def decide(evidence: Evidence, params: Evaluate, none_made: str | None) -> Verdi
 
 
 def _conditions(evidence: Evidence, params: Evaluate) -> list[Condition]:
-    overall, twin, others = evidence.overall, evidence.over_twin, evidence.others
+    overall, twin, others, seeds = evidence.overall, evidence.over_twin, evidence.others, len(evidence.overall.by_seed)
     most, calibration = params.max_loss_of_others, evidence.calibration
     loss = calibration[0] - calibration[1]
     side = "above 0: the synthetic images helped" if overall.low > 0 else "not above 0: no gain is shown"
@@ -102,6 +102,9 @@ def _conditions(evidence: Evidence, params: Evaluate) -> list[Condition]:
         ),
         Condition(
             "rare classes", evidence.rare.mean > 0, f"The mean recall of the rare classes differs by {evidence.rare}."
+        ),
+        Condition(
+            "seeds", seeds >= params.min_seeds, f"{seeds} seeds were trained; at least {params.min_seeds} are asked."
         ),
         Condition(
             "calibration",

@@ -6,7 +6,7 @@ One JSON object a line. It differs between runs by nature, so that it is no outp
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from tasks.support.errors import BadInput
 
 FILE = Path("ledger.jsonl")
 _OPENED = "test opened"
+_SAMPLED, _DIGITS = 32, 12  # images of a test set that a line names, and hexadecimal digits of each
 
 
 def append(event: Mapping[str, Any]) -> None:
@@ -39,19 +40,34 @@ def complete(decisions: Mapping[str, Mapping[str, Any]]) -> None:
             append({"decision": name, **decision})
 
 
-def open_test(test_sha256: str, by: str) -> None:
+def open_test(test_sha256: str, images: Iterable[str], by: str) -> None:
     """Note that a test set is about to be looked at.
 
     Args:
         test_sha256: of the set, `tasks.dataset.manifest.rows_sha256`.
+        images: SHA-256 of each.
         by: the stage that does.
     """
-    append({"event": _OPENED, "test_sha256": test_sha256, "by": by})
+    append({"event": _OPENED, "test_sha256": test_sha256, "sample": _sample(images), "by": by})
 
 
-def openings(test_sha256: str) -> int:
-    """How often that test set was opened in this project folder."""
-    return sum(entry.get("event") == _OPENED and entry.get("test_sha256") == test_sha256 for entry in _entries())
+def openings(test_sha256: str, images: Iterable[str]) -> tuple[int, int]:
+    """How often that test set was opened in this project folder, and how often others that share images with it.
+
+    Of two sets the smallest hashes are noted: they have some in common unless the sets share few (Broder 1997, "On the
+    resemblance and containment of documents"). So a test set that grows or shrinks is still known.
+    """
+    sample, same, akin = set(_sample(images)), 0, 0
+    for entry in _entries():
+        if entry.get("event") == _OPENED:
+            exactly = entry.get("test_sha256") == test_sha256
+            same += exactly
+            akin += not exactly and not sample.isdisjoint(entry.get("sample", ()))
+    return same, akin
+
+
+def _sample(images: Iterable[str]) -> list[str]:
+    return sorted(sha256[:_DIGITS] for sha256 in images)[:_SAMPLED]
 
 
 def _entries() -> list[dict[str, Any]]:

@@ -55,13 +55,14 @@ def _after(now: Office, decision: Decision) -> Office:
 def stands(decisions: Sequence[Decision], version: str, evidence_sha256: str, champion: str | None) -> Decision | None:
     """The last decision on a version that needs no other one under the same evidence and champion, or None.
 
-    A rollback stands whoever is champion, a promotion while it lasts, a withdrawal until it is champion again, and a
-    comparison against the champion with which it was made. What was refused for want of files does not.
+    A rollback stands whoever else is champion, a promotion while it lasts, a withdrawal until it is champion again, and
+    a comparison against the champion with which it was made. What was refused for want of files does not.
     """
     on_it = [each for each in decisions if each.version == version]
     same = [each for each in on_it if each.facts.get("evidence_sha256") == evidence_sha256]
-    if any(each.event == "rolled back" for each in same):
-        return [each for each in same if each.event == "rolled back"][-1]
+    rolled_back = [each for each in same if each.event == "rolled back"]
+    if rolled_back and champion != version:
+        return rolled_back[-1]
     if not same or same[-1] is not on_it[-1]:
         return None
     last = same[-1]

@@ -53,6 +53,17 @@ def test_no_difference_is_covered():
     assert (same.mean, same.low, same.high, same.p) == (0, 0, 0, 1)
 
 
+def test_hits_and_misses_that_cancel_are_a_tie():
+    rng = np.random.default_rng(4)
+    labels, counts = np.repeat([0, 1], 17), set()
+    for _ in range(200):
+        gains = np.zeros((6, 34), int)
+        for seed, wins in enumerate(rng.permutation([1, -1, 2, -2, 3, -3])):
+            gains[seed, rng.choice(34, abs(wins), replace=False)] = np.sign(wins)
+        counts.add(compare(gains > 0, gains < 0, labels, 2, 0).over([0, 1], 0.95).mean)
+    assert counts == {0.0}
+
+
 def test_two_levels_are_wider_than_seeds_alone():
     rng = np.random.default_rng(3)
     a, b = _arms(rng)

@@ -143,7 +143,7 @@ def test_first_loss_is_the_cross_entropy_of_the_initial_weights():
 def test_images_reach_the_network_mixed_shifted_and_signed(monkeypatch, alpha):
     seen = []
 
-    def step(_model, _optimizer, x, y, _weights, _prior):
+    def step(_model, _optimizer, x, y, _weights, _prior, _correction):
         tf.py_function(lambda x, y: seen.append((x.numpy(), y.numpy())), [x, y], [])
         return tf.constant(0.0), tf.constant(0.0)
 

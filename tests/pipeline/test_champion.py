@@ -73,7 +73,7 @@ def _write_params(project: Path, source: Path) -> None:
     params["train"].update(seeds=5, steps=150, batch=32, learning_rate=0.002, record_every=150, arms=ARMS)
     params["train"]["network"]["width"] = 8
     # Trained without its images, a classifier hardly ever says "rare", and so finds the others more often.
-    params["evaluate"].update(oracle=None, max_loss_of_others=0.05)
+    params["evaluate"].update(oracle=None, max_loss_of_others=0.05, min_seeds=5)
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 

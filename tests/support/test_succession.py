@@ -53,6 +53,7 @@ def test_a_rollback_stands_whoever_is_champion_and_whatever_was_decided_since() 
     for decisions in ([rolled], [rolled, _decision("not promoted", "2", "1")]):
         for champion in ("1", "3", None):
             assert stands(decisions, "2", "e", champion) == rolled
+        assert stands(decisions, "2", "e", "2") is None  # somebody has brought it back by hand
     assert stands([rolled], "2", "other evidence", "1") is None
 
 

@@ -130,5 +130,6 @@ class Evaluate(Section):
     seed: Seed
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    min_seeds: Annotated[int, Field(ge=2, le=100)]
     max_loss_of_others: Share
     max_calibration_loss: Share
