@@ -13,7 +13,7 @@ from tests.pipeline.project import PYTHON, ROOT, Project
 
 README = (ROOT / "README.md").read_text()
 # What a person runs for as long as they look; what runs these very tests, and what needs a champion
-# (tests/test_register.py).
+# (tests/test_rollback.py).
 SERVERS = {"make ui", "make server", "make worker"}
 NOT_HERE = {"make test", "make rollback"}
 EXPECTED = {
