@@ -188,6 +188,18 @@ def test_logit_adjustment_is_the_plain_training_less_the_log_prior():
             np.testing.assert_allclose(values, adjusted.weights[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
+def test_training_accuracy_after_logit_adjustment_is_that_of_the_adjusted_predictions():
+    labels = np.repeat([0, 1, 2], [1, 2, 13])
+    examples = replace(_examples(16), labels=labels, synthetic=np.zeros(16, bool))
+    params = _params(steps=1, record_every=1, batch=16)
+    trained = next(train_seeds(arm(loss="logit_adjusted"), params, 3, examples, examples, lambda _: None))
+    model = build_classifier(small(4), 8, 1, 3, 1)
+    before = predict(model, [get_weights(model)], examples.images)[0]
+    adjusted = accuracy(before / np.bincount(labels), labels)
+    assert adjusted != accuracy(before, labels)
+    assert trained.history[0].train_accuracy == adjusted
+
+
 def test_losses_for_imbalance_find_more_of_the_rare_class():
     plain = _validated(steps=4).validation[:, 2].mean()  # before it knows them all
     for loss in ("weighted", "balanced_softmax", "logit_adjusted"):
