@@ -52,8 +52,8 @@ class Gains:
     def over(self, kinds: Sequence[int], confidence: float) -> Difference:
         """The difference of the mean recall of some classes, with its two-sided percentile interval."""
         chosen = np.isin(self.labels, kinds)
-        by_seed, means = self.by_seed[:, chosen].mean(axis=1), _exact(self.resampled[:, chosen].mean(axis=1))
-        mean, low, high = _exact([by_seed.mean(), *np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])])
+        by_seed, means = self.by_seed[:, chosen].mean(axis=1), _rounded(self.resampled[:, chosen].mean(axis=1))
+        mean, low, high = _rounded([by_seed.mean(), *np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])])
         side = min((means <= 0).mean(), (means >= 0).mean())
         return Difference(float(mean), float(low), float(high), float(min(1.0, 2 * side)), by_seed)
 
@@ -166,7 +166,7 @@ def resolution(gains: Gains, images: int, width: float, confidence: float) -> Re
     )
 
 
-def _exact(values: ArrayLike) -> NDArray[np.float64]:
+def _rounded(values: ArrayLike) -> NDArray[np.float64]:
     """Without what rounding has left: hits and misses that cancel are a tie, and no gain of 1e-18."""
     return np.asarray(values, np.float64).round(12) + 0.0
 

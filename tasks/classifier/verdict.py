@@ -56,8 +56,8 @@ class Verdict:
 def choose_pair(arms: Mapping[str, Arm], validation: Mapping[str, float]) -> tuple[str, str]:
     """The two arms to compare: the best with synthetic images and the best without, by balanced accuracy on validation.
 
-    Choosing on validation leaves one comparison on test. Controls and the oracle take no
-    part: no user has the oracle's images. Of equals the first in params.yaml is taken.
+    Choosing on validation leaves one comparison on test. Controls and the oracle take no part: no user has the oracle's
+    images. Of equals the first in params.yaml is taken.
     """
     generative, free = generative_arms(arms), free_arms(arms)
     return max(generative, key=lambda name: validation[name]), max(free, key=lambda name: validation[name])
