@@ -1,6 +1,7 @@
 """Synthesize: filtered images of the rare classes, and the balanced manifest of real and synthetic rows."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasks.dataset.balance import plan
 from tasks.dataset.images import read_images, write_image
 from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of, write_manifest
-from tasks.gan.balance import plan, settle
 from tasks.support.commands import command
 from tasks.support.expectations import Check, check, require
 from tasks.support.files import read_json, replacing, sha256_of, write_json
@@ -64,7 +65,7 @@ def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) ->
     out = data / "synthetic"
     with replacing(out, keep_refused=True) as folder:
         filled, rows = _fill_all(params, images, manifest, wanted, data / "generator", folder) if wanted else ({}, [])
-        balance = settle(planned, filled)
+        balance = _settle(planned, filled)
         manifest = _with_synthetic(manifest, rows, out)
         trained = rows_of(manifest, "train").groupby("label").size()
         balance["missing"] = balance["promised"] - balance["label"].map(trained)
@@ -78,6 +79,24 @@ def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) ->
     for label, reason in balance.loc[balance["abstained"].notna(), ["label", "abstained"]].itertuples(index=False):
         log.info("  no images of class %s: %s", label, reason)
     return out
+
+
+def _settle(planned: pd.DataFrame, filled: "Mapping[str, Filling]") -> pd.DataFrame:
+    """The plan with the images made and the share accepted, and with nothing promised of a class that was given up."""
+    labels = planned["label"]
+    given_up = {label: filling.abstained for label, filling in filled.items() if filling.abstained}
+    synthetic = planned["synthetic"].where(~labels.isin(given_up), 0)
+    return pd.DataFrame(
+        {
+            "label": labels,
+            "real": planned["real"],
+            "promised": planned["real"] + synthetic,
+            "synthetic": synthetic,
+            "made": labels.map({label: filling.made for label, filling in filled.items()}).fillna(0).astype(int),
+            "accepted_share": labels.map({label: filling.accepted_share for label, filling in filled.items()}),
+            "abstained": planned["abstained"].where(~labels.isin(given_up), labels.map(given_up)),
+        }
+    )
 
 
 def _fill_all(

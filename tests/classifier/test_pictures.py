@@ -60,7 +60,7 @@ def _first(one: Arm, examples: Examples) -> Draws:
 def test_the_picture_shows_the_batch_that_the_first_step_was_given(one: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
 
-    def step(_model, _optimizer, x, _y, _weights, _prior):  # type: ignore[no-untyped-def]
+    def step(_model, _optimizer, x, _y, _weights, _prior, _correction):  # type: ignore[no-untyped-def]
         tf.py_function(lambda x: seen.append(x.numpy()), [x], [])
         return tf.zeros(2)
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.gan.balance import plan
+from tasks.dataset.balance import plan
 from tasks.support.params import Synthesize
 from tests.synthesis import PARAMS
 

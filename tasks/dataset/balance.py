@@ -1,14 +1,11 @@
-"""How many images each class is promised, and what became of the promise."""
+"""How many images each class is promised."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from tasks.support.params import Synthesize
-
-if TYPE_CHECKING:
-    from tasks.gan.filling import Filling
 
 
 def plan(train: pd.DataFrame, selected: Mapping[str, Mapping[str, Any]], params: Synthesize) -> pd.DataFrame:
@@ -36,21 +33,3 @@ def plan(train: pd.DataFrame, selected: Mapping[str, Mapping[str, Any]], params:
         promised = real if reason else wanted
         rows.append((label, real, promised, promised - real, reason if real < largest else None))
     return pd.DataFrame(rows, columns=["label", "real", "promised", "synthetic", "abstained"])
-
-
-def settle(planned: pd.DataFrame, filled: "Mapping[str, Filling]") -> pd.DataFrame:
-    """The plan with the images made and the share accepted, and with nothing promised of a class that was given up."""
-    labels = planned["label"]
-    given_up = {label: filling.abstained for label, filling in filled.items() if filling.abstained}
-    synthetic = planned["synthetic"].where(~labels.isin(given_up), 0)
-    return pd.DataFrame(
-        {
-            "label": labels,
-            "real": planned["real"],
-            "promised": planned["real"] + synthetic,
-            "synthetic": synthetic,
-            "made": labels.map({label: filling.made for label, filling in filled.items()}).fillna(0).astype(int),
-            "accepted_share": labels.map({label: filling.accepted_share for label, filling in filled.items()}),
-            "abstained": planned["abstained"].where(~labels.isin(given_up), labels.map(given_up)),
-        }
-    )
