@@ -1,4 +1,4 @@
-"""How often the verdict is wrong: `python -m benchmarks.gate --experiments 1000`, half an hour on one core.
+"""How often the verdict is wrong: `python -m benchmarks.gate --experiments 1000`, forty minutes on one core.
 
 Experiments are drawn, not trained: whether an arm's training is right about a test image depends on how hard the image
 is, on how hard it is for this arm, on how good this training came out, and on chance. So each experiment has other test

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tasks.challenge import challenge, objection
 from tasks.dataset.manifest import read_manifest, rows_of, rows_sha256
 from tasks.evaluate import judged
@@ -62,14 +64,15 @@ def register(params: Params, data: Path = Path("data")) -> str:
     registry = Registry()
     with tempfile.TemporaryDirectory() as temporary:
         version, new = registry.register(_candidacy(data, verdict, _package(Path(temporary))))
-    decision, before = _decide(registry, params, version, verdict, data)
+    test = rows_of(read_manifest(data / "split"), "test")
+    decision, before = _decide(registry, params, version, verdict, test, data)
     outcome = "champion" if decision.champion == version else f"not promoted to champion, since {decision.reason}"
     if decision.event == "withdrawn":
         outcome = f"no longer champion, since {decision.reason}"
     if decision.champion == version != before:
         outcome = "promoted to champion"
     known = "new" if new else "already registered"
-    return f"{MODEL} version {version} ({known}): candidate, {outcome}\n{_wear(data)}"
+    return f"{MODEL} version {version} ({known}): candidate, {outcome}\n{_wear(test)}"
 
 
 def _candidacy(data: Path, verdict: dict[str, Any], code: Path) -> Candidacy:
@@ -94,10 +97,10 @@ def _candidacy(data: Path, verdict: dict[str, Any], code: Path) -> Candidacy:
 
 
 def _decide(
-    registry: Registry, params: Params, version: str, verdict: dict[str, Any], data: Path
+    registry: Registry, params: Params, version: str, verdict: dict[str, Any], test: pd.DataFrame, data: Path
 ) -> tuple[Decision, str | None]:
     """The decision on a version under the present evidence, one that stands or one taken now; and who was champion."""
-    office, facts = registry.office(), _facts(verdict, data)
+    office, facts = registry.office(), _facts(verdict, test, data)
     champion, decisions = office.champion, registry.decisions()
     if standing := stands(decisions, version, facts["evidence_sha256"], champion):
         return standing, champion
@@ -108,7 +111,7 @@ def _decide(
         found = Decision("withdrawn", version, successor, "the verdict on it is no", facts)
     else:
         found = Decision("not promoted", version, champion, "the verdict on it is no", facts)
-    same, akin = _openings(data)
+    same, akin = _openings(test)
     opened = {"test_opened": same, "akin_opened": akin}
     decision = Decision(found.event, version, found.champion, found.reason, found.facts | opened)
     last = next((each for each in reversed(decisions) if each.version == version), None)
@@ -153,7 +156,7 @@ def _contest(
     return decision("not promoted", f"{sentence}, so that it is not shown to be better", **more)
 
 
-def _facts(verdict: dict[str, Any], data: Path) -> dict[str, Any]:
+def _facts(verdict: dict[str, Any], test: pd.DataFrame, data: Path) -> dict[str, Any]:
     """Hashes and numbers on which a decision rests: pictures and words of the report are no evidence."""
     metrics = read_json(data / "report/metrics.json")
     return {
@@ -163,18 +166,17 @@ def _facts(verdict: dict[str, Any], data: Path) -> dict[str, Any]:
         "git_commit": _git_commit(),
         "pair": metrics["pair"],
         "gain": metrics["gain"],
-        "test_sha256": rows_sha256(rows_of(read_manifest(data / "split"), "test")),
+        "test_sha256": rows_sha256(test),
     }
 
 
-def _openings(data: Path) -> tuple[int, int]:
-    test = rows_of(read_manifest(data / "split"), "test")
+def _openings(test: pd.DataFrame) -> tuple[int, int]:
     return openings(rows_sha256(test), test["sha256"])
 
 
-def _wear(data: Path) -> str:
+def _wear(test: pd.DataFrame) -> str:
     """How often the test images were opened."""
-    same, akin = _openings(data)
+    same, akin = _openings(test)
     line = f"test images: opened {'once' if same == 1 else f'{same} times'} here (ledger.jsonl)"
     return f"{line}, {akin} more in test sets that share some with these" if akin else line
 
