@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 _MATRICES = 3  # in a line
 _NAME_LETTERS = 20  # in a line beside a matrix: three lines, the longest names, are as high as a cell
+_PANEL_INCHES, _NAME_INCHES = 4.4, 2.4  # width of a panel of curves, and of a name in the legend
+_DASHES = ("-", "--", ":")
 _DRAWING = threading.Lock()  # matplotlib is not thread-safe; the flow maps candidates and arms on threads
 
 
@@ -23,21 +25,27 @@ def draw_curves(
 ) -> None:
     """One panel per entry of `panels` (title: name and column of each line) over the column `x` of `history`.
 
+    All panels have lines of the same names, which one legend below them tells.
+
     Args:
         columns: panels in a line, all of one scale; without it, all in one line, each with a scale of its own.
     """
     across = columns or len(panels)
     down = -(-len(panels) // across)
-    figure = Figure(figsize=(4.4 * across, 3.4 * down), layout="constrained")
+    named, beside = len(next(iter(panels.values()))), int(_PANEL_INCHES * across / _NAME_INCHES)
+    height = 3.4 * down + 0.2 * -(-named // beside)
+    figure = Figure(figsize=(_PANEL_INCHES * across, height), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False, sharey=columns is not None).ravel()
     for axis in axes[len(panels) :]:
         axis.remove()
     for axis, (title, lines) in zip(axes, panels.items(), strict=False):
-        for name, column in lines.items():
-            axis.plot(history[x], history[column], label=name.replace("_", " "))
+        for number, (name, column) in enumerate(lines.items()):
+            dashes = _DASHES[number // 10 % len(_DASHES)]  # there are ten colours
+            axis.plot(history[x], history[column], f"C{number % 10}{dashes}", label=name.replace("_", " "))
         axis.set(title=title, xlabel=x.replace("_", " "))
-        axis.legend(frameon=False, fontsize="small")
         plain(axis)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=beside, frameon=False, fontsize="small")
     save(figure, path)
 
 

@@ -57,12 +57,25 @@ def test_curves_fill_lines_of_panels_of_one_scale(tmp_path: Path) -> None:
     draw_curves(tmp_path / "lines.png", history, "step", panels, columns=3)
     draw_curves(tmp_path / "one.png", history, "step", panels)
     lines, one = (_pixels(tmp_path / name) for name in ("lines.png", "one.png"))
-    assert lines.shape == (680, 1320, 3)
-    assert one.shape == (340, 1760, 3)
-    assert (lines[380:, 460:] == 255).all()  # no panels where there is nothing to show
+    assert lines.shape == (700, 1320, 3)  # with a line for the legend
+    assert one.shape == (360, 1760, 3)
+    assert (lines[380:670, 460:] == 255).all()  # no panels where there is nothing to show
     blue = (lines == (31, 119, 180)).all(axis=2)
     high, low = (np.median(np.nonzero(part)[0]) for part in (blue[:340, :440], blue[:340, 440:880]))
     assert high < low - 100  # the scale is the same
+
+
+def test_the_legend_of_many_curves_hides_none_of_them(tmp_path: Path) -> None:
+    names = {f"arm number {number}": f"c{number}" for number in range(20)}
+    one = {"arm": "c0"}
+    history = pd.DataFrame({"step": [1, 2]} | {column: [0.0, 1.0] for column in names.values()})
+    draw_curves(tmp_path / "few.png", history, "step", dict.fromkeys("abc", one))
+    draw_curves(tmp_path / "many.png", history, "step", dict.fromkeys("abc", names))
+    few, many = (_pixels(tmp_path / name) for name in ("few.png", "many.png"))
+    assert many.shape[0] == few.shape[0] + 60  # four lines of five names instead of one
+    blue = (many[-80:] == (31, 119, 180)).all(axis=2).sum(axis=1)
+    whole, dashed = blue[blue > 0].max(), blue[blue > 0].min()
+    assert 0 < dashed < whole  # the eleventh has the first one's colour
 
 
 def test_names_of_classes_are_no_formulas(tmp_path: Path) -> None:
