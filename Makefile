@@ -26,7 +26,7 @@ repro: refresh  ## run the same stages by DVC
 	$(BIN)/dvc repro
 
 refresh: setup  ## list the source anew, so that DVC notices new data
-	$(BIN)/python -m tasks.dataset.sources
+	$(BIN)/python -m tasks.sources.listing
 
 register: setup  ## put the generator into the MLflow registry under the verdict
 	$(BIN)/python -m tasks.register

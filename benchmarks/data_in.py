@@ -22,14 +22,14 @@ import pandas as pd
 from PIL import Image
 
 from tasks.cleanup import cleanup
-from tasks.dataset.duplicates import group_near
-from tasks.dataset.manifest import read_manifest, write_manifest
-from tasks.dataset.quality import measure_files
-from tasks.dataset.sources import refresh
+from tasks.core.params import Files, Ingest, Limits, load
+from tasks.data.duplicates import group_near
+from tasks.data.manifest import read_manifest, write_manifest
+from tasks.data.quality import measure_files
 from tasks.ingest import ingest
+from tasks.sources.listing import refresh
 from tasks.split import split
 from tasks.support.executors import executor
-from tasks.support.params import Files, Ingest, Limits, load
 from tasks.validate import SHARD
 
 IMAGES, SIDE_PX, ROUNDS = 8_000, 180, 3

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.support.environment import pin
-from tasks.support.params import Conditional, Dcgan, load
+from tasks.core.environment import pin
+from tasks.core.params import Conditional, Dcgan, load
 
 if TYPE_CHECKING:
     from tasks.gan.model import Gan
@@ -92,8 +92,8 @@ def trained(
     target: float,
 ) -> Iterator[tuple[float, float]]:
     """CPU seconds trained and KID after each epoch, until the budget is spent or KID is at or below the target."""
+    from tasks.core.params import Compute
     from tasks.gan.model import Gan
-    from tasks.support.params import Compute
 
     cats = images["cat", "train"]
     compute = Compute(intra_op_threads=1, xla=False, mixed_precision=False)
@@ -108,17 +108,17 @@ def trained(
 
 
 def _made(gan: "Gan", latent: int) -> NDArray[np.uint8]:
-    from tasks.gan.sampling import Generator, draw_latents
+    from tasks.networks.sampling import Generator, draw_latents
 
     return Generator([gan.average], ["cat"], latent).generate(draw_latents([0], 2000, latent), np.zeros(2000, np.int32))
 
 
 def scorer(images: dict[tuple[str, str], NDArray[np.uint8]]) -> Score:
     """KID against the held-out cats, mean over feature spaces in units of their root mean square on training cats."""
-    from tasks.gan.evaluator import evaluator
-    from tasks.gan.features import random_network
+    from tasks.core.params import Training
     from tasks.gan.scores import kid
-    from tasks.support.params import Training
+    from tasks.networks.features import random_network
+    from tasks.quality.evaluator import evaluator
 
     training = Training(steps=1000, batch=32, learning_rate=0.002, width=32)
     train = np.concatenate([images[label, "train"] for label in FOLDERS])

@@ -35,12 +35,12 @@ def main() -> None:
 
 def train(images: int, limit_mb: float) -> None:
     """Print the peak of anonymous memory in megabytes (10^6)."""
-    from tasks.support.environment import pin
-    from tasks.support.params import load
+    from tasks.core.environment import pin
+    from tasks.core.params import load
 
     params = load(Path(__file__).parents[1] / "params.yaml")
     pin(params.compute)
-    from tasks.dataset.images import read_images, write_image
+    from tasks.data.images import read_images, write_image
     from tasks.gan.model import Gan
 
     peak, done = [0], threading.Event()

@@ -135,8 +135,8 @@ def _function(images: NDArray[np.float32], rng: np.random.Generator) -> Callable
 
 def _equipoise(images: NDArray[np.uint8], threads: int, steps: int) -> Sides:
     """Epochs of `steps` steps of Equipoise's own training of kind dcgan."""
-    from tasks.support.environment import pin
-    from tasks.support.params import load
+    from tasks.core.environment import pin
+    from tasks.core.params import load
 
     params = load(ROOT / "params.yaml")
     compute = params.compute.model_copy(update={"intra_op_threads": threads})

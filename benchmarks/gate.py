@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from tasks.classifier.statistics import compare
-from tasks.classifier.verdict import YES, Evidence, decide
-from tasks.support.params import load
+from tasks.core.params import load
+from tasks.evidence.statistics import compare
+from tasks.evidence.verdict import YES, Evidence, decide
 
 CLASSES, RARE = 10, (2, 5, 8)
 PARAMS = load(Path(__file__).parents[1] / "params.yaml").evaluate.model_copy(update={"resamples": 1000})

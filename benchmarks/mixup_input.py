@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.support.environment import pin
-from tasks.support.params import Arm, Augmentation, Mixup, Plain, load
+from tasks.core.environment import pin
+from tasks.core.params import Arm, Augmentation, Mixup, Plain, load
 
 if TYPE_CHECKING:
     from tasks.classifier.arms import Draws
@@ -50,8 +50,8 @@ ARM = Arm(
 
 
 def main() -> None:
-    from tasks.dataset.images import read_images
-    from tasks.support.quiet import import_tensorflow
+    from tasks.data.images import read_images
+    from tasks.networks.quiet import import_tensorflow
 
     import_tensorflow()
     with tempfile.TemporaryDirectory() as folder:
@@ -161,8 +161,8 @@ def compare_changes(images: NDArray[np.uint8]) -> None:
     """Print batches a second of TensorFlow's own affine change and of ours, in graphs."""
     import tensorflow as tf
 
-    from tasks.dataset.affine import transform
-    from tasks.dataset.ranges import to_signed
+    from tasks.networks.affine import transform
+    from tasks.networks.ranges import to_signed
 
     batch = to_signed(tf.constant(images[:BATCH], tf.float32))
     settings = {"output_shape": [SIZE_PX] * 2, "interpolation": "BILINEAR", "fill_mode": "NEAREST", "fill_value": 0.0}

@@ -7,15 +7,15 @@ from prefect import flow
 
 from flows.stages import Stages, task_runner
 from tasks.cleanup import cleanup
-from tasks.dataset.sources import refresh
+from tasks.core.environment import pin
+from tasks.core.params import load
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.register import register
 from tasks.select_generator import select_generator
+from tasks.sources.listing import refresh
 from tasks.split import split
 from tasks.support.commands import alone, guarded
-from tasks.support.environment import pin
-from tasks.support.params import load
 from tasks.support.progress import log, show
 from tasks.synthesize import synthesize
 from tasks.train import train

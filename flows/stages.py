@@ -11,8 +11,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from tasks.support import params
-from tasks.support.environment import pin
+from tasks.core import params
+from tasks.core.environment import pin
 from tasks.support.executors import DASK_ADDRESS
 from tasks.support.progress import log, show
 from tasks.support.tracking import prepare

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tasks.dataset.manifest import class_names, read_manifest, rows_of
+from tasks.core.files import read_json
+from tasks.core.params import Images, Params
+from tasks.data.manifest import class_names, read_manifest, rows_of
 from tasks.evaluate import read_exams
 from tasks.select_generator import SEEN
-from tasks.support.files import read_json
-from tasks.support.params import Images, Params
 from tasks.synthesize import synthesize
 from tasks.train import train
 
 if TYPE_CHECKING:
-    from tasks.classifier.statistics import Difference
+    from tasks.evidence.statistics import Difference
 
 PLACE = Path(".state/challenge")  # the champion's images and classifiers on today's data
 ARM = "champion"
@@ -36,7 +36,7 @@ def challenge(
         champion: folder of its files.
         arm: the arm with synthetic images that earned today's yes.
     """
-    from tasks.classifier.comparison import compare_trained  # deferred: TensorFlow takes seconds to start
+    from tasks.evidence.comparison import compare_trained  # deferred: TensorFlow takes seconds to start
 
     shutil.rmtree(PLACE, ignore_errors=True)
     try:

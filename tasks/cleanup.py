@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.dataset.contact import draw_contact_sheet
-from tasks.dataset.duplicates import group_near
-from tasks.dataset.manifest import read_manifest, write_manifest
+from tasks.core.files import replacing, write_json
+from tasks.core.params import Cleanup, Quality
+from tasks.data.duplicates import group_near
+from tasks.data.manifest import read_manifest, write_manifest
+from tasks.report.contact import draw_contact_sheet
 from tasks.support.commands import command
 from tasks.support.expectations import Check, check, require
-from tasks.support.files import replacing, write_json
-from tasks.support.params import Cleanup, Quality
 from tasks.support.progress import log
 
 CONFLICT = "conflicting_labels"

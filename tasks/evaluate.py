@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tasks.dataset.images import read_images
-from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of, rows_sha256
+from tasks.core.files import read_json, remove_others, replacing, sha256_of
+from tasks.core.params import Evaluate, Images, Train
+from tasks.core.params.roles import side_px
+from tasks.data.images import read_images
+from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of, rows_sha256
+from tasks.registry.ledger import open_test
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
-from tasks.support.files import read_json, remove_others, replacing, sha256_of
-from tasks.support.ledger import open_test
-from tasks.support.params import Evaluate, Images, Train
-from tasks.support.params.roles import side_px
 from tasks.support.progress import log
 from tasks.support.tracking import parent_run
 
 if TYPE_CHECKING:
-    from tasks.classifier.comparison import Exams
+    from tasks.evidence.comparison import Exams
 
 JUDGED = ("split", "generator", "synthetic", "classifiers")
 CHECKED = ("manifest", "clean", "split", "synthetic")  # outputs that carry results of Great Expectations
@@ -31,9 +31,9 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
 
     Classifiers of arms that params.yaml no longer names are removed. The ledger notes that test was opened.
     """
-    from tasks.classifier.comparison import compare_arms  # deferred: TensorFlow takes seconds to start
-    from tasks.classifier.report import About, write_report
-    from tasks.gan.report import PICTURES, generator_lines
+    from tasks.evidence.comparison import compare_arms  # deferred: TensorFlow takes seconds to start
+    from tasks.report.arms import About, write_report
+    from tasks.report.generator import PICTURES, generator_lines
 
     remove_others(data / "classifiers", set(train.arms))
     manifest = read_manifest(data / "split")
@@ -95,7 +95,7 @@ def check_labels(trained: Path, arms: Iterable[str], classes: list[str]) -> None
 
 def read_exams(manifest: pd.DataFrame, train: Train, images: Images, by: str) -> "Exams":
     """The images of validation and test, which the ledger notes as opened by the stage `by`."""
-    from tasks.classifier.comparison import Exam, Exams
+    from tasks.evidence.comparison import Exam, Exams
 
     opened, classes = rows_of(manifest, "test"), class_names(manifest)
     open_test(rows_sha256(opened), opened["sha256"], by)

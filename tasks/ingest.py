@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.dataset.labels import Place, Table, classifier, read_table
-from tasks.dataset.names import RESERVED, matcher, places, require_distinct
-from tasks.dataset.sources import (
+from tasks.core.files import REFUSED, replacing, sha256_of
+from tasks.core.params import Digits, Ingest
+from tasks.sources.labels import Place, Table, classifier, read_table
+from tasks.sources.listing import (
     LISTING,
     Listed,
     Source,
@@ -21,10 +22,9 @@ from tasks.dataset.sources import (
     read_listing,
     read_source,
 )
+from tasks.sources.names import RESERVED, matcher, places, require_distinct
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
-from tasks.support.files import REFUSED, replacing, sha256_of
-from tasks.support.params import Digits, Ingest
 from tasks.support.progress import bar, log
 
 FILES, LEFT_OUT = RESERVED

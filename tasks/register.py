@@ -11,38 +11,38 @@ from typing import Any
 import pandas as pd
 
 from tasks.challenge import challenge, objection
-from tasks.dataset.manifest import read_manifest, rows_of, rows_sha256
+from tasks.core.files import read_json, sha256_of
+from tasks.core.params import FILE, Params
+from tasks.data.manifest import read_manifest, rows_of, rows_sha256
 from tasks.evaluate import judged
+from tasks.registry.champion import MODEL, Candidacy, Registry, Unusable
+from tasks.registry.decisions import Decision, Event, Office, stands
+from tasks.registry.ledger import openings
 from tasks.rollback import usable
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
-from tasks.support.files import read_json, sha256_of
-from tasks.support.ledger import openings
-from tasks.support.params import FILE, Params
 from tasks.support.progress import log
-from tasks.support.registry import MODEL, Candidacy, Registry, Unusable
-from tasks.support.succession import Decision, Event, Office, stands
 from tasks.support.versioning import Versions
 
 PROJECT = Path(__file__).parents[1]
 CODE = [  # what loading and using a generator imports
     "tasks/__init__.py",
-    "tasks/dataset/__init__.py",
-    "tasks/dataset/ranges.py",
-    "tasks/dataset/resolution.py",
-    "tasks/gan/__init__.py",
-    "tasks/gan/checkpoints.py",
-    "tasks/gan/conditional.py",
-    "tasks/gan/dcgan.py",
-    "tasks/gan/layers.py",
-    "tasks/gan/networks.py",
-    "tasks/gan/sampling.py",
-    "tasks/gan/serving.py",
+    "tasks/core/__init__.py",
+    "tasks/core/files.py",
+    "tasks/networks/__init__.py",
+    "tasks/networks/checkpoints.py",
+    "tasks/networks/conditional.py",
+    "tasks/networks/dcgan.py",
+    "tasks/networks/layers.py",
+    "tasks/networks/kinds.py",
+    "tasks/networks/sampling.py",
+    "tasks/networks/serving.py",
     "tasks/support/__init__.py",
     "tasks/support/errors.py",
-    "tasks/support/files.py",
-    "tasks/support/quiet.py",
-    "tasks/support/weights.py",
+    "tasks/networks/quiet.py",
+    "tasks/networks/ranges.py",
+    "tasks/networks/resolution.py",
+    "tasks/networks/weights.py",
 ]
 
 

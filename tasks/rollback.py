@@ -1,10 +1,10 @@
 """Rollback: the champion before this one takes its place again."""
 
+from tasks.registry.champion import MODEL, Registry, Unusable
+from tasks.registry.decisions import Decision, Office
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
 from tasks.support.progress import log
-from tasks.support.registry import MODEL, Registry, Unusable
-from tasks.support.succession import Decision, Office
 
 
 def rollback() -> str:

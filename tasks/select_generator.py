@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tasks.dataset.images import RESIZER, read_images
-from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.core.files import read_json, remove_others, replacing, write_json
+from tasks.core.params import Images, SelectGenerator, TrainGan
+from tasks.data.images import RESIZER, read_images
+from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.report.plots import draw_scores
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
-from tasks.support.files import read_json, remove_others, replacing, write_json
-from tasks.support.params import Images, SelectGenerator, TrainGan
-from tasks.support.plots import draw_scores
 from tasks.support.progress import bar, log
 
 if TYPE_CHECKING:
-    from tasks.gan.judging import Judge
-    from tasks.gan.selection import Snapshot
+    from tasks.quality.judging import Judge
+    from tasks.quality.select import Snapshot
 
 FILES = ("generator.npz", "generator.json", "grid.png")
 SEEN = "seen.csv"  # the images by which the generator was trained and selected
@@ -41,7 +41,7 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
     Raises:
         BadInput: no training left a snapshot.
     """
-    from tasks.gan.selection import choose  # deferred: TensorFlow takes seconds to start
+    from tasks.quality.select import choose  # deferred: TensorFlow takes seconds to start
 
     generators = data / "generators"
     remove_others(generators, set(train_gan.candidates))
@@ -100,8 +100,8 @@ def _needed(manifest: pd.DataFrame) -> list[str]:
 
 def _judge(params: SelectGenerator, images: Images, manifest: pd.DataFrame) -> "Judge":
     """A judge that knows the real images of the splits train and validation."""
-    from tasks.gan.guards import Labelled
-    from tasks.gan.judging import Judge
+    from tasks.quality.guards import Labelled
+    from tasks.quality.judging import Judge
 
     classes, splits = class_names(manifest), [rows_of(manifest, name) for name in ("train", "validation")]
     train, validation = (
@@ -118,8 +118,8 @@ def _score(
     judge: "Judge", count: int, needed: Sequence[str], generators: Path, places: Sequence[Place]
 ) -> tuple[list["Snapshot"], dict[str, Measured]]:
     """All snapshots with their KID, `count` of each training with guards and CAS, and what was measured of those."""
-    from tasks.gan.checkpoints import load_generator
-    from tasks.gan.selection import Snapshot, closest, compared_classes, place_of, rivals
+    from tasks.networks.checkpoints import load_generator
+    from tasks.quality.select import Snapshot, closest, compared_classes, place_of, rivals
 
     snapshots, measured = [], {}
     for place in bar(places, "KID", "snapshot"):
@@ -140,7 +140,7 @@ def _score(
 
 def _table(snapshots: Sequence["Snapshot"], measured: Mapping[str, Measured], winner: "Snapshot") -> pd.DataFrame:
     """One row for each snapshot; scores by class as least and mean over the classes it makes."""
-    from tasks.gan.judging import summary
+    from tasks.quality.judging import summary
 
     rows = []
     for each in snapshots:

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.dataset.manifest import fractions, read_manifest, write_manifest
+from tasks.core.files import replacing, write_json
+from tasks.core.params import Split
+from tasks.data.manifest import fractions, read_manifest, write_manifest
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
 from tasks.support.expectations import Check, check, require
-from tasks.support.files import replacing, write_json
-from tasks.support.params import Split
 from tasks.support.progress import log
 
 SPLITS = ["train", "validation", "test"]

@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.dataset.balance import plan
-from tasks.dataset.images import read_images, write_image
-from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of, write_manifest
+from tasks.core.files import read_json, replacing, sha256_of, write_json
+from tasks.core.params import Images, Synthesize
+from tasks.data.balance import plan
+from tasks.data.images import read_images, write_image
+from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of, write_manifest
 from tasks.support.commands import command
 from tasks.support.expectations import Check, check, require
-from tasks.support.files import read_json, replacing, sha256_of, write_json
-from tasks.support.params import Images, Synthesize
 from tasks.support.progress import bar, log
 
 if TYPE_CHECKING:
-    from tasks.gan.filling import Filling, Made
-    from tasks.gan.filtering import ClassFilter
-    from tasks.gan.sampling import Generator
+    from tasks.networks.sampling import Generator
+    from tasks.quality.fill import Filling, Made
+    from tasks.quality.filter import ClassFilter
 
 LINEAGE = {
     "generator": "string",  # SHA-256 of its weights
@@ -103,9 +103,9 @@ def _fill_all(
     params: Synthesize, images: Images, manifest: pd.DataFrame, wanted: dict[str, int], source: Path, folder: Path
 ) -> "tuple[dict[str, Filling], list[dict[str, Any]]]":
     """What came of each class wanted, and the rows of the images kept, which are in `folder` with a picture of some."""
-    from tasks.gan.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
-    from tasks.gan.filtering import Real, assign_folds, class_filter, train_judges
-    from tasks.gan.triples import block, draw_triples
+    from tasks.networks.checkpoints import load_generator  # deferred: TensorFlow takes seconds to start
+    from tasks.quality.filter import Real, assign_folds, class_filter, train_judges
+    from tasks.report.triples import block, draw_triples
 
     classes, train = class_names(manifest), rows_of(manifest, "train")
     labels, groups = label_indices(train, classes), pd.factorize(train["group"])[0]
@@ -137,8 +137,8 @@ def _fill_one(
     folder: Path,
 ) -> "tuple[Filling, list[dict[str, Any]]]":
     """What came of one class, and the rows of its images in `folder`: none of either where the class is given up."""
-    from tasks.gan.filling import fill
-    from tasks.gan.sampling import draw_latents
+    from tasks.networks.sampling import draw_latents
+    from tasks.quality.fill import fill
 
     rows: list[dict[str, Any]] = []
     (folder / label).mkdir()

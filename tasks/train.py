@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.dataset.images import read_images
-from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.core.files import replacing, write_json
+from tasks.core.params import Arm, Images, Train
+from tasks.core.params.roles import side_px
+from tasks.data.images import read_images
+from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.support.commands import command_for_each
 from tasks.support.errors import BadInput
-from tasks.support.files import replacing, write_json
-from tasks.support.params import Arm, Images, Train
-from tasks.support.params.roles import side_px
 from tasks.support.progress import bar, log
 from tasks.support.tracking import child_run
 
@@ -31,10 +31,10 @@ def train(params: Train, images: Images, name: str, data: Path = Path("data")) -
     Raises:
         BadInput: there is no such arm, or its loss is no number.
     """
-    from tasks.classifier.pictures import draw_pictures
     from tasks.classifier.steps import Examples  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.training import train_seeds
-    from tasks.support.weights import save_weights
+    from tasks.networks.weights import save_weights
+    from tasks.report.batches import draw_pictures
 
     if name not in params.arms:
         raise BadInput(f"no arm {name} in params.yaml; expected one of {', '.join(params.arms)}")

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tasks.dataset.images import read_images
-from tasks.dataset.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.core.files import remove_others, replacing, write_json
+from tasks.core.params import Candidate, Compute, Dcgan, Images, TrainGan
+from tasks.data.images import read_images
+from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of
+from tasks.report.history_plot import draw_history
+from tasks.report.network_plot import draw_network
+from tasks.report.plots import draw_grid
 from tasks.support.commands import command_for_each
 from tasks.support.errors import BadInput
-from tasks.support.files import remove_others, replacing, write_json
-from tasks.support.history_plot import draw_history
-from tasks.support.network_plot import draw_network
-from tasks.support.params import Candidate, Compute, Dcgan, Images, TrainGan
-from tasks.support.plots import draw_grid
 from tasks.support.progress import log
 from tasks.support.tracking import Run, child_run
 
 if TYPE_CHECKING:
     from tasks.gan.model import Gan
     from tasks.gan.parts import Part, Setting
-    from tasks.gan.sampling import Generator
+    from tasks.networks.sampling import Generator
 
 STATE = Path(".state/train_gan")
 _GRID = {"conditional": (1, 10), "dcgan": (7, 7)}  # rows for each class, and columns
@@ -81,8 +81,8 @@ def _check_classes(name: str, candidate: Candidate, classes: list[str]) -> None:
 
 def _train(setting: "Setting", state: Path, folder: Path, run: Run) -> pd.DataFrame:
     """History of all GANs of all seeds, written into `folder` with all else that they leave."""
-    from tasks.gan.diagrams import layers_of
     from tasks.gan.parts import train_parts
+    from tasks.report.diagrams import layers_of
 
     history: list[dict[str, Any]] = []
     alarms: list[dict[str, Any]] = []
@@ -94,7 +94,7 @@ def _train(setting: "Setting", state: Path, folder: Path, run: Run) -> pd.DataFr
         run.metrics(values, record["epoch"])
 
     def show(part: "Part", gan: "Gan", path: Path) -> None:
-        from tasks.gan.sampling import Generator
+        from tasks.networks.sampling import Generator
 
         _draw(path, Generator([gan.average], part.classes or [part.name], gan.settings["latent"]), gan.settings["kind"])
         run.file(path, f"grids/seed_{seed}/{part.folder}")
@@ -124,8 +124,8 @@ def _epochs(folder: Path) -> list[int]:
 
 def _write_snapshots(folder: Path, state: Path, parts: list["Part"], settings: dict[str, Any]) -> None:
     """A folder for each epoch of which a GAN left a snapshot, with the classes of those that did: some may stop."""
-    from tasks.gan.checkpoints import load_generator, save_generator
-    from tasks.support.weights import load_weights
+    from tasks.networks.checkpoints import load_generator, save_generator
+    from tasks.networks.weights import load_weights
 
     folder.mkdir()
     kept: dict[str, list[Part]] = {}
@@ -140,7 +140,7 @@ def _write_snapshots(folder: Path, state: Path, parts: list["Part"], settings: d
 
 
 def _draw(path: Path, generator: "Generator", kind: str) -> None:
-    from tasks.gan.sampling import draw_latents
+    from tasks.networks.sampling import draw_latents
 
     rows, columns = _GRID[kind]
     labels = np.repeat(np.arange(len(generator.classes), dtype=np.int32), rows * columns)

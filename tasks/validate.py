@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.dataset.manifest import write_manifest
-from tasks.dataset.names import RESERVED
-from tasks.dataset.quality import DEFECTS, measure_files
+from tasks.core.files import replacing, write_json
+from tasks.core.params import Quality, Validate
+from tasks.data.manifest import write_manifest
+from tasks.data.quality import DEFECTS, measure_files
+from tasks.sources.names import RESERVED
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
 from tasks.support.executors import executor
 from tasks.support.expectations import Check, check, require
-from tasks.support.files import replacing, write_json
-from tasks.support.params import Quality, Validate
 from tasks.support.progress import bar, log
 
 SHARD = 512  # files that one process measures at a time; bounds its memory

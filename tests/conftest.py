@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.support import environment
-from tasks.support.environment import pin
-from tasks.support.params import Compute
-from tasks.support.quiet import import_tensorflow
+from tasks.core import environment
+from tasks.core.environment import pin
+from tasks.core.params import Compute
+from tasks.networks.quiet import import_tensorflow
 
 pin(Compute(intra_op_threads=1, xla=False, mixed_precision=False))
 

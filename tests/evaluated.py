@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 from mlflow import MlflowClient
 
+from tasks.core.files import sha256_of, write_json
+from tasks.core.params import load
 from tasks.evaluate import judged
 from tasks.register import register
-from tasks.support.files import sha256_of, write_json
-from tasks.support.params import load
-from tasks.support.registry import MODEL, Registry
-from tasks.support.succession import Decision
+from tasks.registry.champion import MODEL, Registry
+from tasks.registry.decisions import Decision
 from tests.gan.candidates import save_untrained
 
 YES, NO = "synthesise", "do not synthesise"

@@ -1,6 +1,6 @@
 """Parameters of a synthesis that tests share."""
 
-from tasks.support.params import Filter, Synthesize, Training
+from tasks.core.params import Filter, Synthesize, Training
 
 PARAMS = Synthesize(
     seed=3,

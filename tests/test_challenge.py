@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from tasks.challenge import objection
-from tasks.support.params import Images
+from tasks.core.params import Images
 from tests.evaluated import ROWS, save_generator
 
 IMAGES = Images(size_px=8, channels=1)

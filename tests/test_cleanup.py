@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from tasks.cleanup import cleanup, group_names
-from tasks.dataset.manifest import read_manifest
+from tasks.core.files import sha256_of
+from tasks.core.params import Cleanup, Quality, Validate
+from tasks.data.manifest import read_manifest
 from tasks.support.errors import BadInput
-from tasks.support.files import sha256_of
-from tasks.support.params import Cleanup, Quality, Validate
 from tasks.validate import validate
-from tests.sources import bring, files
+from tests.bringing import bring, files
 
 QUALITY = Quality(
     quarantine=["zero_byte", "not_an_image", "too_large", "truncated", "unsupported_mode"],

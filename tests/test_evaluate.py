@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tasks.core.files import write_json
 from tasks.evaluate import check_labels, unmade
 from tasks.support.errors import BadInput
-from tasks.support.files import write_json
 
 
 def _balance(*rows: tuple[str, int, str]) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tasks.dataset.sources import refresh
+from tasks.core.files import read_json, sha256_of
+from tasks.core.params import Digits, Ingest, Labels
 from tasks.ingest import ingest
+from tasks.sources.listing import refresh
 from tasks.support.errors import BadInput
-from tasks.support.files import read_json, sha256_of
-from tasks.support.params import Digits, Ingest, Labels
-from tests.sources import LIMITS, bring, files, png, sources
+from tests.bringing import LIMITS, bring, files, png, sources
 
 
 def _tree(root: Path) -> dict[str, str]:

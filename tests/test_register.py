@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from tasks.dataset.manifest import rows_of, rows_sha256
+from tasks.core.files import sha256_of
+from tasks.data.manifest import rows_of, rows_sha256
 from tasks.register import register
-from tasks.support import ledger
+from tasks.registry import ledger
+from tasks.registry.champion import MODEL, Registry
+from tasks.registry.ledger import FILE, open_test
 from tasks.support.errors import BadInput
-from tasks.support.files import sha256_of
-from tasks.support.ledger import FILE, open_test
-from tasks.support.registry import MODEL, Registry
 from tests.evaluated import NO, PARAMS, ROWS, YES, Evaluated, alias, promote, tags_of, weights_of
 
 LEAKING = ROWS.assign(split=["train", "test", "validation", "test", "test"] * 2)  # the second was a training image
@@ -177,7 +177,7 @@ def test_a_tampered_champion_is_refused_and_counts_again_when_it_is_restored(eva
     assert "since the champion, version 1, has seen 2 images" in evaluated.register(YES)
 
 
-@pytest.mark.parametrize("file", ["MLmodel", "code/tasks/gan/serving.py", "data/generator.json"])
+@pytest.mark.parametrize("file", ["MLmodel", "code/tasks/networks/serving.py", "data/generator.json"])
 def test_no_file_of_a_registered_generator_can_be_changed_unnoticed(evaluated: Evaluated, file: str) -> None:
     evaluated.register(NO)
     (place,) = (path.parent for path in Path("mlartifacts").rglob("MLmodel"))

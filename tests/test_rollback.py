@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from tasks.registry.champion import MODEL, Registry
 from tasks.rollback import rollback
 from tasks.support.errors import BadInput
-from tasks.support.registry import MODEL, Registry
 from tests.evaluated import NO, YES, Evaluated, alias, promote, weights_of
 
 

@@ -6,16 +6,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tasks.dataset.images import write_image
-from tasks.dataset.manifest import read_manifest, rows_of, write_manifest
-from tasks.gan.checkpoints import save_generator
-from tasks.gan.networks import build_generator
-from tasks.gan.sampling import Generator, draw_latents
+from tasks.core.files import read_json, sha256_of, write_json
+from tasks.core.params import Guards, Images, SelectGenerator, TrainGan, Training, load
+from tasks.data.images import write_image
+from tasks.data.manifest import read_manifest, rows_of, write_manifest
+from tasks.networks.checkpoints import save_generator
+from tasks.networks.kinds import build_generator
+from tasks.networks.sampling import Generator, draw_latents
+from tasks.networks.weights import Weights, get_weights, set_weights
 from tasks.select_generator import select_generator
 from tasks.support.errors import BadInput
-from tasks.support.files import read_json, sha256_of, write_json
-from tasks.support.params import Guards, Images, SelectGenerator, TrainGan, Training, load
-from tasks.support.weights import Weights, get_weights, set_weights
 from tests.gan.candidates import CONDITIONAL, DCGAN
 from tests.pipeline.project import ROOT
 

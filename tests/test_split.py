@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.dataset.manifest import read_manifest, write_manifest
+from tasks.core.files import read_json
+from tasks.core.params import Shares, Split
+from tasks.data.manifest import read_manifest, write_manifest
 from tasks.split import assign, exclude_look_alikes, split
 from tasks.support.errors import BadInput
-from tasks.support.files import read_json
-from tasks.support.params import Shares, Split
 
 PARAMS = Split(
     seed=0,

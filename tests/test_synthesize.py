@@ -6,15 +6,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tasks.dataset.images import read_images, write_image
-from tasks.dataset.manifest import read_manifest, write_manifest
-from tasks.gan.checkpoints import load_generator, save_generator
-from tasks.gan.networks import build_generator
-from tasks.gan.sampling import Generator, draw_latents
-from tasks.support import environment
-from tasks.support.files import read_json, sha256_of, write_json
-from tasks.support.params import Images, Synthesize
-from tasks.support.weights import get_weights
+from tasks.core import environment
+from tasks.core.files import read_json, sha256_of, write_json
+from tasks.core.params import Images, Synthesize
+from tasks.data.images import read_images, write_image
+from tasks.data.manifest import read_manifest, write_manifest
+from tasks.networks.checkpoints import load_generator, save_generator
+from tasks.networks.kinds import build_generator
+from tasks.networks.sampling import Generator, draw_latents
+from tasks.networks.weights import get_weights
 from tasks.synthesize import LINEAGE, UNFILTERED, synthesize
 from tests.synthesis import PARAMS
 

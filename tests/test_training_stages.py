@@ -8,19 +8,19 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from tasks.classifier.comparison import _predict
-from tasks.classifier.metrics import accuracy
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.pretrained import Base
-from tasks.dataset.images import write_image
-from tasks.dataset.manifest import read_manifest, write_manifest
+from tasks.core.files import read_json, sha256_of
+from tasks.core.params import Augmentation, Detector, Images, Params, Pretrained, Small, load
+from tasks.data.images import write_image
+from tasks.data.manifest import read_manifest, write_manifest
 from tasks.evaluate import read_exams
-from tasks.gan.checkpoints import load_generator
-from tasks.gan.sampling import draw_latents
+from tasks.evidence.comparison import _predict
+from tasks.evidence.metrics import accuracy
+from tasks.networks.checkpoints import load_generator
+from tasks.networks.sampling import draw_latents
+from tasks.networks.weights import load_weights
 from tasks.support.errors import BadInput
-from tasks.support.files import read_json, sha256_of
-from tasks.support.params import Augmentation, Detector, Images, Params, Pretrained, Small, load
-from tasks.support.weights import load_weights
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tests.pipeline.project import ROOT

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tasks.dataset.manifest import read_manifest
-from tasks.dataset.quality import DEFECTS
+from tasks.core.files import read_json, sha256_of
+from tasks.core.params import Quality, Validate
+from tasks.data.manifest import read_manifest
+from tasks.data.quality import DEFECTS
 from tasks.support.errors import BadInput
 from tasks.support.expectations import KEPT
-from tasks.support.files import read_json, sha256_of
-from tasks.support.params import Quality, Validate
 from tasks.validate import validate
-from tests.sources import bring, files
+from tests.bringing import bring, files
 
 QUALITY = Quality(
     quarantine=["zero_byte", "not_an_image", "too_large", "truncated", "unsupported_mode", "dark"],

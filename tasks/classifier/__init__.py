@@ -1,3 +1,3 @@
-from tasks.support.quiet import import_tensorflow
+from tasks.networks.quiet import import_tensorflow
 
 import_tensorflow()

@@ -12,9 +12,9 @@ from urllib.request import urlopen
 import keras
 import numpy as np
 
+from tasks.core.files import sha256_of
+from tasks.core.params import Pretrained
 from tasks.support.errors import BadInput
-from tasks.support.files import sha256_of
-from tasks.support.params import Pretrained
 
 _TIMEOUT_S = 20  # of each silence while a file is fetched
 

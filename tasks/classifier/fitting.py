@@ -5,10 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.classifier.arms import draw
-from tasks.classifier.outputs import OfImages, compile_outputs
-from tasks.classifier.small import build_small
 from tasks.classifier.steps import Examples, build_optimizer, compile_steps
-from tasks.support.params import Arm, Training
+from tasks.core.params import Arm, Training
+from tasks.networks.outputs import OfImages, compile_outputs
+from tasks.networks.small import build_small
 
 _ALIKE = Arm(
     rows="split",

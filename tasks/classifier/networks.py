@@ -2,11 +2,11 @@
 
 import keras
 
-from tasks.classifier.initial import assign_initial, initialiser
 from tasks.classifier.pretrained import Base
-from tasks.classifier.small import build_small, convolution, with_logits
-from tasks.support.params import Network, Plain, Pretrained, Small
-from tasks.support.weights import Weights, get_weights
+from tasks.core.params import Network, Plain, Pretrained, Small
+from tasks.networks.initial import assign_initial, initialiser
+from tasks.networks.small import build_small, convolution, with_logits
+from tasks.networks.weights import Weights, get_weights
 
 _PLAIN_FILTERS, _PLAIN_DENSE = (32, 64, 64, 128), 512
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.classifier.arms import Draws
 from tasks.classifier.feeding import Fed, ahead, batch_of, hand_overs
-from tasks.support.params import Arm, Augmentation
+from tasks.core.params import Arm, Augmentation
 
 
 @dataclass(frozen=True)

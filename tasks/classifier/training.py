@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tasks.classifier import metrics
 from tasks.classifier.arms import Draws, draw
 from tasks.classifier.networks import build_classifier, loaded_weights, reset
-from tasks.classifier.outputs import compile_outputs
 from tasks.classifier.steps import Examples, build_optimizer, compile_steps, post_hoc
-from tasks.support.params import Arm, Train
-from tasks.support.params.roles import augmentation_of
-from tasks.support.weights import Weights, get_weights
+from tasks.core.params import Arm, Train
+from tasks.core.params.roles import augmentation_of
+from tasks.evidence import metrics
+from tasks.networks.outputs import compile_outputs
+from tasks.networks.weights import Weights, get_weights
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.gan.augmentation import Augmentation
-from tasks.support.params import Candidate, Conditional
+from tasks.core.params import Candidate, Conditional
+from tasks.networks.augmentation import Augmentation
 
 _CHUNK_BYTES = 32_000_000  # of real images that are handed to TensorFlow at once; the draws depend on it
 

@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tasks.dataset.ranges import to_signed
-from tasks.gan.augmentation import Augmentation
+from tasks.core.params import Candidate, Compute, Dcgan
 from tasks.gan.draws import draw_steps
 from tasks.gan.losses import LOSSES, accuracies, lecam
-from tasks.gan.networks import build_discriminator, build_generator, judge, make
 from tasks.gan.penalties import PENALTIES
-from tasks.support.params import Candidate, Compute, Dcgan
-from tasks.support.weights import Weights, get_weights, set_weights
+from tasks.networks.augmentation import Augmentation
+from tasks.networks.kinds import build_discriminator, build_generator, judge, make
+from tasks.networks.ranges import to_signed
+from tasks.networks.weights import Weights, get_weights, set_weights
 
 METRICS = ("g_loss", "d_loss", "d_loss_spread", "real_accuracy", "fake_accuracy", "g_gradient", "d_gradient")
 _LECAM_DECAY = 0.99

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.gan.features import random_network
+from tasks.core.params import Candidate, Compute, Dcgan, TrainGan
 from tasks.gan.model import Gan
 from tasks.gan.resuming import load_state, save_state
-from tasks.gan.sampling import Generator, draw_latents
 from tasks.gan.scores import diversities, kid
 from tasks.gan.watching import alarms
+from tasks.networks.features import random_network
+from tasks.networks.sampling import Generator, draw_latents
+from tasks.networks.weights import get_weights, save_weights
 from tasks.support.errors import BadInput
-from tasks.support.params import Candidate, Compute, Dcgan, TrainGan
 from tasks.support.progress import bar
-from tasks.support.weights import get_weights, save_weights
 
 Record = dict[str, Any]
 _STATE = "state.npz"

@@ -29,8 +29,7 @@ def key_of(settings: Mapping[str, Any], images: NDArray[np.uint8], labels: NDArr
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name in ("tensorflow", "keras", "numpy"):
         digest.update(version(name).encode())
-    code = [file for folder in ("gan", "dataset", "support") for file in _CODE.glob(f"{folder}/*.py")]
-    for file in sorted([*code, _CODE / "classifier/outputs.py"]):
+    for file in sorted(file for room in ("core", "data", "networks", "gan") for file in (_CODE / room).rglob("*.py")):
         digest.update(file.read_bytes())
     digest.update(repr(images.shape).encode())
     for image in images:

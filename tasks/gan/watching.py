@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.support.params import Detector, Detectors
+from tasks.core.params import Detector, Detectors
 
 History = Sequence[Mapping[str, float]]
 _Measure = Callable[[History], float]  # from a history to the value of its last epoch, nan where it is too short

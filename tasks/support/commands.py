@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tasks.core.environment import pin
+from tasks.core.params import Params, load
 from tasks.support import progress
-from tasks.support.environment import pin
 from tasks.support.errors import BadInput
-from tasks.support.params import Params, load
 
 LOCK = Path(".state/lock")
 _DISK_TROUBLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from tasks.support import environment
+from tasks.core import environment
+from tasks.core.files import REFUSED
 from tasks.support.errors import BadInput
-from tasks.support.files import REFUSED
 from tasks.support.progress import log
 
 DOCS = Path("data_docs")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.support import environment
+from tasks.core import environment
 from tasks.support.progress import log
 
 EXPERIMENT = "equipoise"

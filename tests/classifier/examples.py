@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.support.params import Arm, Augmentation, Mixup, Small, Synthetic
+from tasks.core.params import Arm, Augmentation, Mixup, Small, Synthetic
 
 PLAIN: dict[str, Any] = {
     "rows": "split",

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tasks.classifier.arms import class_weights, draw
-from tasks.dataset.affine import IDENTITY
-from tasks.support.params import Augmentation
+from tasks.core.params import Augmentation
+from tasks.networks.affine import IDENTITY
 from tests.classifier.examples import SHIFTS, arm, made, mixed
 
 # 60 real images of class 0, 20 of class 1, 4 of class 2; 30 synthetic ones of class 2, scattered between them.

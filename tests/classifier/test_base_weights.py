@@ -15,8 +15,8 @@ from keras.src.utils import file_utils
 
 from tasks.classifier import base_weights
 from tasks.classifier.base_weights import imagenet_file
+from tasks.core.params import Pretrained
 from tasks.support.errors import BadInput
-from tasks.support.params import Pretrained
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tasks.classifier.fitting import features_of, fit, probabilities_of
-from tasks.classifier.metrics import balanced_accuracy, recalls
 from tasks.classifier.steps import Examples
-from tasks.support.params import Training
-from tasks.support.weights import get_weights
+from tasks.core.params import Training
+from tasks.evidence.metrics import balanced_accuracy, recalls
+from tasks.networks.weights import get_weights
 
 TRAINING = Training(steps=60, batch=16, learning_rate=0.005, width=4)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tasks.classifier.networks import build_classifier, reset
-from tasks.support.params import Plain
+from tasks.core.params import Plain
 from tests.classifier.examples import small
 
 

@@ -19,10 +19,10 @@ from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.pretrained import Base
 from tasks.classifier.steps import Examples, build_optimizer, compile_steps
 from tasks.classifier.training import train_seeds
+from tasks.core.files import sha256_of
+from tasks.core.params import Pretrained, Train
+from tasks.networks.weights import get_weights
 from tasks.support.errors import BadInput
-from tasks.support.files import sha256_of
-from tasks.support.params import Pretrained, Train
-from tasks.support.weights import get_weights
 from tests.classifier.examples import SHIFTS, arm, mixed
 
 PREPROCESSING = {

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.classifier import feeding, outputs, steps
-from tasks.classifier.metrics import accuracy, balanced_accuracy
+from tasks.classifier import feeding, steps
 from tasks.classifier.networks import build_classifier
-from tasks.classifier.outputs import predict
 from tasks.classifier.steps import Examples, build_optimizer
 from tasks.classifier.training import train_seeds
-from tasks.support.params import Train
-from tasks.support.weights import get_weights
+from tasks.core.params import Train
+from tasks.evidence.metrics import accuracy, balanced_accuracy
+from tasks.networks import outputs
+from tasks.networks.outputs import predict
+from tasks.networks.weights import get_weights
 from tests.classifier.examples import SHIFTS, arm, made, mixed, small
 
 VALUES = {

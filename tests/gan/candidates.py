@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.gan.checkpoints import save_generator
+from tasks.core.params import Compute, Conditional, Dcgan
 from tasks.gan.model import Gan
-from tasks.gan.networks import build_generator
-from tasks.support.params import Compute, Conditional, Dcgan
-from tasks.support.weights import get_weights
+from tasks.networks.checkpoints import save_generator
+from tasks.networks.kinds import build_generator
+from tasks.networks.weights import get_weights
 
 COMPUTE = Compute(intra_op_threads=1, xla=False, mixed_precision=False)
 _BOTH: dict[str, Any] = {

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks.gan.augmentation import Augmentation
 from tasks.gan.draws import draw_steps
+from tasks.networks.augmentation import Augmentation
 from tests.gan.candidates import CONDITIONAL, DCGAN, noise
 
 STILL = Augmentation(0.0, 0.0, colour=False)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.dataset.ranges import to_signed
+from tasks.core.params import Compute
 from tasks.gan.losses import lecam, non_saturating
 from tasks.gan.model import Gan
-from tasks.gan.networks import judge
 from tasks.gan.penalties import PENALTIES
-from tasks.gan.sampling import Generator, draw_latents
-from tasks.support.params import Compute
-from tasks.support.weights import get_weights
+from tasks.networks.kinds import judge
+from tasks.networks.ranges import to_signed
+from tasks.networks.sampling import Generator, draw_latents
+from tasks.networks.weights import get_weights
 from tests.gan.candidates import COMPUTE, CONDITIONAL, DCGAN, KINDS, gan_of, noise
 
 

@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tasks.core.params import Candidate, Detector, load
 from tasks.gan.model import Gan
 from tasks.gan.parts import Setting, parts_of, train_parts
 from tasks.support.errors import BadInput
-from tasks.support.params import Candidate, Detector, load
 from tests.gan.candidates import COMPUTE, CONDITIONAL, DCGAN, noise
 from tests.pipeline.project import ROOT
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.core.files import write_json
+from tasks.core.params import Detector, Detectors
 from tasks.gan.watching import Alarm, alarms
-from tasks.support.files import write_json
-from tasks.support.params import Detector, Detectors
 
 LOSSES = ("non_saturating", "hinge", "relativistic")
 DETECTORS = Detectors(

@@ -76,7 +76,7 @@ class Project:
         return self.run(DVC, "repro", code=code)
 
     def refresh(self) -> str:
-        return self.run(PYTHON, "-m", "tasks.dataset.sources")
+        return self.run(PYTHON, "-m", "tasks.sources.listing")
 
     def lock(self) -> str:
         return (self.folder / "dvc.lock").read_text()

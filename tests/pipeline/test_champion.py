@@ -18,17 +18,17 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from tasks.cleanup import cleanup
-from tasks.dataset.sources import refresh
+from tasks.core.files import read_json, sha256_of
+from tasks.core.params import load
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.register import register
+from tasks.registry.champion import MODEL, Candidacy, Registry
+from tasks.registry.decisions import Office
 from tasks.rollback import rollback
 from tasks.select_generator import select_generator
+from tasks.sources.listing import refresh
 from tasks.split import split
-from tasks.support.files import read_json, sha256_of
-from tasks.support.params import load
-from tasks.support.registry import MODEL, Candidacy, Registry
-from tasks.support.succession import Office
 from tasks.synthesize import synthesize
 from tasks.train import train
 from tasks.train_gan import train_gan

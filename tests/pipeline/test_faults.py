@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.support.files import sha256_of
+from tasks.core.files import sha256_of
 from tests.pipeline.project import DVC, PYTHON, Project
 
 FLOW = (PYTHON, "-m", "flows.rebalance")

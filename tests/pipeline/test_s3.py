@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.support.files import read_json, sha256_of
+from tasks.core.files import read_json, sha256_of
 from tests.pipeline.project import DVC, PYTHON, Project
 from tests.s3 import Server, serving, spoiling
 

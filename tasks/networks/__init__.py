@@ -1,0 +1,3 @@
+from tasks.networks.quiet import import_tensorflow
+
+import_tensorflow()
