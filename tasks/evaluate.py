@@ -22,7 +22,7 @@ from tasks.support.tracking import parent_run
 if TYPE_CHECKING:
     from tasks.evidence.comparison import Exams
 
-JUDGED = ("split", "generator", "synthetic", "classifiers")
+JUDGED = ("split", "synthetic", "classifiers")
 CHECKED = ("manifest", "clean", "split", "synthetic")  # outputs that carry results of Great Expectations
 
 
@@ -74,8 +74,9 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
 
 
 def judged(data: Path) -> dict[str, str]:
-    """SHA-256 of the outputs that a verdict is on."""
-    return {f"{name}_sha256": sha256_of(data / name) for name in JUDGED}
+    """SHA-256 of the outputs that a verdict is on; a generator is its weights and settings."""
+    generator: str = read_json(data / "generator/selection.json")["generator_sha256"]
+    return {f"{name}_sha256": sha256_of(data / name) for name in JUDGED} | {"generator_sha256": generator}
 
 
 def check_labels(trained: Path, arms: Iterable[str], classes: list[str]) -> None:

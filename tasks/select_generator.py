@@ -41,7 +41,8 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
     Raises:
         BadInput: no training left a snapshot.
     """
-    from tasks.quality.select import choose  # deferred: TensorFlow takes seconds to start
+    from tasks.networks.checkpoints import identity_of  # deferred: TensorFlow takes seconds to start
+    from tasks.quality.select import choose
 
     generators = data / "generators"
     remove_others(generators, set(train_gan.candidates))
@@ -59,7 +60,11 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
         table.to_csv(folder / "scores.csv", index=False)
         draw_scores(folder / "scores.png", table)
         selection = _selection(winner, classes, measured, table)
-        selection |= {"reason": reason, "losers": [_lost(each, why) for each, why in losers] + absent}
+        selection |= {
+            "generator_sha256": identity_of(folder),
+            "reason": reason,
+            "losers": [_lost(each, why) for each, why in losers] + absent,
+        }
         selection["alarms"] = [{"candidate": name, **each} for name, several in alarms.items() for each in several]
         write_json(folder / "selection.json", selection)
         seen = rows_of(manifest, "train", "validation")[["sha256", "label", "split"]]

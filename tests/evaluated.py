@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 from mlflow import MlflowClient
 
-from tasks.core.files import sha256_of, write_json
+from tasks.core.files import write_json
 from tasks.core.params import load
 from tasks.evaluate import judged
+from tasks.networks.checkpoints import identity_of
 from tasks.register import register
 from tasks.registry.champion import MODEL, Registry
 from tasks.registry.decisions import Decision
@@ -29,7 +30,7 @@ ROWS = pd.DataFrame(
 def save_generator(folder: Path, rows: pd.DataFrame, classes: list[str], seed: int) -> None:
     """Write the files of a generator that has seen the images of `rows` in train and validation."""
     save_untrained(folder, classes, seed)
-    write_json(folder / "selection.json", {"scores": {"kid": 0.25}})
+    write_json(folder / "selection.json", {"scores": {"kid": 0.25}, "generator_sha256": identity_of(folder)})
     seen = rows[rows["split"].isin(["train", "validation"])]
     seen[["sha256", "label", "split"]].to_csv(folder / "seen.csv", index=False)
 
@@ -76,7 +77,7 @@ def weights_of(version: str) -> Path:
     (found,) = [
         path
         for path in Path("mlartifacts").rglob("generator.npz")
-        if sha256_of(path.parent) == tags_of(version)["generator_sha256"]
+        if identity_of(path.parent) == tags_of(version)["generator_sha256"]
     ]
     return found
 

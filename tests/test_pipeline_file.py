@@ -42,8 +42,10 @@ def _imported(path: Path, seen: set[Path]) -> set[Path]:
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(path.relative_to(ROOT).parts[:-1]) if node.level else ""
+            module = ".".join(filter(None, [package, node.module]))
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
         for name in names:
             file = _module_file(name) if name.split(".")[0] in ("tasks", "flows") else None
             if file is not None and file not in seen and file.relative_to(ROOT).as_posix() not in NO_EFFECT:

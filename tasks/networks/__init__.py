@@ -1,3 +1,3 @@
-from tasks.networks.quiet import import_tensorflow
+from .quiet import import_tensorflow
 
 import_tensorflow()

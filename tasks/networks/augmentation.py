@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tasks.networks.shifting import shift
+from .shifting import shift
 
 _FILL = -1.0  # black, where the original has mid-grey: nothing around a digit
 

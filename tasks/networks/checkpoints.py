@@ -1,12 +1,13 @@
 """A generator as files: weights as plain arrays, and what is needed to build its networks again."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from tasks.networks.kinds import build_generator
-from tasks.networks.sampling import Generator
-from tasks.networks.weights import Weights, load_weights, save_weights, set_weights
+from .kinds import build_generator
+from .sampling import Generator
+from .weights import Weights, load_weights, save_weights, set_weights
 
 WEIGHTS, SETTINGS = "generator.npz", "generator.json"
 
@@ -34,3 +35,11 @@ def load_generator(folder: Path) -> Generator:
         set_weights(network, weights)
         networks.append(network)
     return Generator(networks, classes, settings["latent"])
+
+
+def identity_of(folder: Path) -> str:
+    """SHA-256 of a generator's weights and settings, as hex digits: what a generator is, with nothing drawn."""
+    digest = hashlib.sha256()
+    for name in (WEIGHTS, SETTINGS):
+        digest.update(f"{name}\0{hashlib.sha256((folder / name).read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()

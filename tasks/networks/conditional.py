@@ -2,8 +2,8 @@
 
 import keras
 
-from tasks.networks.layers import Layers
-from tasks.networks.resolution import halvings
+from .layers import Layers
+from .resolution import halvings
 
 _LEAST_WIDTH = 16
 _SHARED_PX = 8  # up to this side classes share what they look like, unless images are no larger

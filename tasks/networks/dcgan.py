@@ -7,7 +7,7 @@ a hidden dense layer. Any side that is a multiple of 8.
 
 import keras
 
-from tasks.networks.layers import Layers
+from .layers import Layers
 
 _DOUBLINGS = 3
 

@@ -5,7 +5,7 @@ import zlib
 import keras
 import tensorflow as tf
 
-from tasks.networks.outputs import OfImages, compile_outputs
+from .outputs import OfImages, compile_outputs
 
 
 def random_network(size_px: int, channels: int, seed: int) -> OfImages:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import keras
 
-from tasks.networks.weights import Weights
+from .weights import Weights
 
 
 def initialiser(seed: int, layer: str) -> keras.initializers.Initializer:

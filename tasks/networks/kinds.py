@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tasks.networks import conditional, dcgan
+from . import conditional, dcgan
 
 
 def build_generator(settings: dict[str, Any], classes: int, dropout: float, seed: int, policy: str) -> keras.Model:

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tasks.networks.ranges import to_signed
-from tasks.networks.weights import Weights, set_weights
+from .ranges import to_signed
+from .weights import Weights, set_weights
 
 OfImages = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # from images (n, h, w, c) to (n, ...)
 _AT_ONCE = 256

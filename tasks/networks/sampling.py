@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.networks.kinds import make
-from tasks.networks.ranges import to_bytes
+from .kinds import make
+from .ranges import to_bytes
 
 _AT_ONCE = 256
 

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.core.files import sha256_of
-from tasks.networks.checkpoints import load_generator
-from tasks.networks.sampling import draw_latents
-from tasks.support.errors import BadInput
+from .checkpoints import identity_of, load_generator
+from .sampling import draw_latents
 
 
 class ClassGenerator:
@@ -40,10 +38,10 @@ def _load_pyfunc(data_path: str, recorded: dict[str, Any]) -> ClassGenerator:
     """A generator from the files of which the SHA-256 was recorded as `generator_sha256` at registration.
 
     Raises:
-        BadInput: the files are others.
+        ValueError: the files are others.
     """
-    if (found := sha256_of(Path(data_path))) != recorded["generator_sha256"]:
-        raise BadInput(
+    if (found := identity_of(Path(data_path))) != recorded["generator_sha256"]:
+        raise ValueError(
             f"the generator's files have SHA-256 {found}, {recorded['generator_sha256']} was registered: they were "
             "changed, fetch them again or register another version"
         )

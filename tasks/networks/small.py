@@ -2,8 +2,8 @@
 
 import keras
 
-from tasks.networks.initial import initialiser
-from tasks.networks.resolution import halvings
+from .initial import initialiser
+from .resolution import halvings
 
 
 def build_small(width: int, size_px: int, channels: int, classes: int, seed: int) -> keras.Model:
