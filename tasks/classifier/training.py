@@ -15,7 +15,7 @@ from tasks.classifier.steps import Examples, build_optimizer, compile_steps, pos
 from tasks.core.params import Arm, Train
 from tasks.core.params.roles import augmentation_of
 from tasks.evidence import metrics
-from tasks.networks.outputs import compile_outputs
+from tasks.networks.features import compile_outputs
 from tasks.networks.weights import Weights, get_weights
 
 
