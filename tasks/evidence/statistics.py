@@ -137,13 +137,14 @@ def gap_share(arm: Gains, oracle: Gains, confidence: float) -> tuple[float, floa
 
 @dataclass(frozen=True)
 class Resolution:
-    """What it takes for an interval of half a given width: None where no number is enough.
+    """What it takes to know a difference to +- `width`: None where no number is enough.
 
     Attributes:
         seeds: with these test images.
         images: test images in all, with these seeds.
     """
 
+    width: float
     seeds: int | None
     images: int | None
 
@@ -158,6 +159,7 @@ def resolution(gains: Gains, images: int, width: float, confidence: float) -> Re
     of_seeds = float(gains.by_seed.mean(axis=1).var(ddof=1))
     seeds_left, images_left = allowed - gains.image_variance, allowed - of_seeds / len(gains.by_seed)
     return Resolution(
+        width=width,
         seeds=max(2, int(np.ceil(of_seeds / seeds_left))) if seeds_left > 0 else None,
         images=max(1, int(np.ceil(images * gains.image_variance / images_left))) if images_left > 0 else None,
     )
