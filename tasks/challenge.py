@@ -1,6 +1,7 @@
 """Challenge: the champion's images as one more arm on today's data. `register` asks for it where a yes meets one."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +9,8 @@ import pandas as pd
 
 from tasks.core.files import read_json
 from tasks.core.params import Images, Params
-from tasks.data.manifest import class_names, read_manifest, rows_of
-from tasks.evaluate import read_exams
+from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of, rows_sha256
+from tasks.registry.ledger import open_test
 from tasks.select_generator import SEEN
 from tasks.synthesize import synthesize
 from tasks.train import train
@@ -36,21 +37,32 @@ def challenge(
         champion: folder of its files.
         arm: the arm with synthetic images that earned today's yes.
     """
-    from tasks.evidence.comparison import compare_trained  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.examples import read_examples  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.prediction import predict_arm
+    from tasks.evidence.comparison import difference_of
 
     shutil.rmtree(PLACE, ignore_errors=True)
     try:
         PLACE.mkdir(parents=True)
         (PLACE / "split").symlink_to((data / "split").absolute())
         (PLACE / "generator").symlink_to(champion.absolute())
-        synthesize(params.synthesize, params.images, PLACE)
-        contest = params.train.model_copy(update={"arms": {ARM: params.train.arms[arm]}})
-        train(contest, params.images, ARM, PLACE)
-        exams = read_exams(read_manifest(data / "split"), params.train, params.images, "register")
-        folders = data / "classifiers" / arm, PLACE / "classifiers" / ARM
+        folders = {name: PLACE / name for name in ("split", "generator", "synthetic")}
+        source = {"raw": data / "raw", "split": folders["split"]}
+        synthesize(params, folders["synthetic"], **source, generator=folders["generator"])
+        contest = replace(params, arms=params.arms | {ARM: params.arms[arm]})
+        trained = PLACE / "classifiers" / ARM
+        train(contest, trained, **source, synthetic=folders["synthetic"])
+        manifest = read_manifest(data / "split")
+        classes, test = class_names(manifest), rows_of(manifest, "test")
+        open_test(rows_sha256(test), test["sha256"], "register")
+        images = read_examples(test, classes, params).images
+        one, other = (
+            predict_arm(params.train.network, folder, classes, [images])[0]
+            for folder in (data / "classifiers" / arm, trained)
+        )
         balance = pd.read_csv(PLACE / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
         made = {label: int(count) for label, count in zip(balance["label"], balance["synthetic"], strict=True)}
-        return compare_trained(params.evaluate, params.train, exams, *folders), made
+        return difference_of(params.evaluate, label_indices(test, classes), one, other), made
     finally:
         shutil.rmtree(PLACE, ignore_errors=True)
 

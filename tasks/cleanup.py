@@ -10,46 +10,47 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.files import replacing, write_json
-from tasks.core.params import Cleanup, Quality
+from tasks.core.params import Cleanup, Params
 from tasks.data.duplicates import group_near
-from tasks.data.manifest import read_manifest, write_manifest
-from tasks.report.contact import draw_contact_sheet
-from tasks.support.commands import command
+from tasks.data.manifest import class_names, read_manifest, write_manifest
+from tasks.support.commands import stage_command
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import log
+from tasks.support.stages import stage
 
 CONFLICT = "conflicting_labels"
 
 
-def cleanup(
-    params: Cleanup, quality: Quality, manifest: Path = Path("data/manifest"), out: Path = Path("data/clean")
-) -> Path:
-    """Folder with manifest.parquet of the good images with `group`, quarantine.csv of the others with the reason, a
-    contact sheet for each reason under quarantine/, and checks.json.
+@stage(params=("cleanup",), rooms=("data",), out="clean")
+def cleanup(params: Params, out: Path, *, manifest: Path) -> None:
+    """Write manifest.parquet of the good images with `group`, quarantine.csv of the others with the reason, and
+    checks.json.
 
     Raises:
         BadInput: a fatal check failed; what was found is kept beside.
     """
     rows = read_manifest(manifest)
-    good = rows[rows["defect"].isna()].reset_index(drop=True)
-    good = good.assign(group=group_names(good, params.near_duplicate_bits))
-    conflicting = good.groupby("group")["label"].transform("nunique") > 1
-    quarantine = pd.concat(
-        [
-            rows[rows["defect"].notna()].rename(columns={"defect": "reason"}),
-            good[conflicting].assign(reason=CONFLICT),
-        ]
-    ).reindex(columns=["path", "label", "bytes", "reason", "group"])
-    clean = good[~conflicting]
+    clean, quarantine = separate(rows, params.cleanup.near_duplicate_bits)
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, clean)
-        _write_quarantine(folder, quarantine.sort_values("path"), quality.max_pixels)
-        results = _check(params, clean, sorted(rows["label"].unique()), len(quarantine))
+        quarantine.to_csv(folder / "quarantine.csv", index=False)
+        results = _check(params.cleanup, clean, class_names(rows), len(quarantine))
         write_json(folder / "checks.json", results)
         require(results)
     alike = clean["group"].duplicated(keep=False).sum()
     log.info("  %d good images (%d look like another), %d files in quarantine", len(clean), alike, len(quarantine))
-    return out
+
+
+def separate(rows: pd.DataFrame, near_bits: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of good images with their `group`, and those of files with a defect, or of look-alikes of different
+    classes, with their `reason`."""
+    good = rows[rows["defect"].isna()].reset_index(drop=True)
+    good = good.assign(group=group_names(good, near_bits))
+    conflicting = good.groupby("group")["label"].transform("nunique") > 1
+    defect = rows[rows["defect"].notna()].rename(columns={"defect": "reason"})
+    quarantine = pd.concat([defect, good[conflicting].assign(reason=CONFLICT)])
+    quarantine = quarantine.reindex(columns=["path", "label", "bytes", "reason", "group"])
+    return good[~conflicting], quarantine.sort_values("path")
 
 
 def group_names(rows: pd.DataFrame, near_bits: int | None) -> "pd.Series[str]":
@@ -65,38 +66,10 @@ def group_names(rows: pd.DataFrame, near_bits: int | None) -> "pd.Series[str]":
     return rows["sha256"].iloc[leaders].set_axis(rows.index)
 
 
-def _write_quarantine(folder: Path, quarantine: pd.DataFrame, max_pixels: int) -> None:
-    quarantine.to_csv(folder / "quarantine.csv", index=False)
-    (folder / "quarantine").mkdir()
-    for reason, files in quarantine.groupby("reason"):
-        ordered = files.sort_values(["group", "path"])  # look-alikes side by side
-        captions = [
-            f"{label}, {size:,} bytes\n{Path(path).name}"
-            for path, label, size in ordered[["path", "label", "bytes"]].itertuples(index=False)
-        ]
-        draw_contact_sheet(
-            folder / "quarantine" / f"{reason}.png",
-            str(reason),
-            list(zip(ordered["path"], captions, strict=True)),
-            max_pixels,
-        )
-
-
 def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined: int) -> list[dict[str, Any]]:
     good = clean.groupby("label").size().reindex(classes, fill_value=0)
     counts = good.rename("good").rename_axis("label").reset_index()
     whole = pd.DataFrame({"quarantined": [quarantined], "imbalance": [good.max() / max(good.min(), 1)]})
-    sizes = [
-        Check(
-            "between",
-            side,
-            f"{{path}} has a {side} of {{{side}}}; expected at least {params.min_side_px} pixels, as enlarging adds "
-            "nothing: replace it or lower cleanup.min_side_px",
-            fatal=False,
-            minimum=params.min_side_px,
-        )
-        for side in ("width", "height")
-    ]
     enough = Check(
         "between",
         "good",
@@ -120,7 +93,6 @@ def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined
     )
     return check(
         {
-            "clean_images": (clean[["path", "width", "height"]], sizes),
             "clean_classes": (counts, [enough]),
             "clean_set": (whole, [few_bad, balanced]),
         }
@@ -128,4 +100,4 @@ def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined
 
 
 if __name__ == "__main__":
-    command(lambda params: cleanup(params.cleanup, params.validate.quality))
+    stage_command(cleanup)

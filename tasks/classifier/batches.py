@@ -54,9 +54,7 @@ def arrays_of(
     return arrays | (changes(augmentation, examples, draws) if augmentation else {})
 
 
-def first_batch(
-    arm: Arm, augmentation: Augmentation | None, examples: Examples, classes: int, draws: Draws
-) -> Arrays:
+def first_batch(arm: Arm, augmentation: Augmentation | None, examples: Examples, classes: int, draws: Draws) -> Arrays:
     """Images uint8 (batch, height, width, channels) as the network is given them, up to rounding; of each the label,
     that of its partner, both shares that remain its own, and whether it or its partner is synthetic."""
     first = Draws(*(getattr(draws, field.name)[:1] for field in fields(Draws)))

@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.classifier.arms import draw
-from tasks.classifier.steps import Examples, build_optimizer, compile_steps
+from tasks.classifier.examples import Examples
+from tasks.classifier.steps import build_optimizer, compile_steps
 from tasks.core.params import Arm, Training
 from tasks.networks.outputs import OfImages, compile_outputs
 from tasks.networks.small import build_small
@@ -16,8 +17,12 @@ _ALIKE = Arm(
     oversample=True,
     loss="cross_entropy",
     augmentation=None,
-    mixup=None,
-    synthetic=None,
+    mixup_alpha=None,
+    remix=False,
+    synthetic_share=None,
+    synthetic_weight=1.0,
+    filtered=True,
+    twin=False,
     tail_share=0.0,
 )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from tasks.core.params import Network
 from tasks.networks.outputs import predict
 from tasks.networks.weights import load_weights
 from tasks.support.errors import BadInput
-
-Probabilities = NDArray[np.floating[Any]]
-Labels = NDArray[np.integer[Any]]
 
 
 def predict_arm(
@@ -40,18 +36,3 @@ def predict_arm(
     model = build_classifier(network, size_px, channels, len(classes), seed=0)
     weights = load_weights(folder / "weights.npz")
     return [predict(model, weights, of_set) for of_set in images]
-
-
-def accuracy(probabilities: Probabilities, labels: Labels) -> float:
-    """Share of images (n,) predicted right from probabilities (n, classes). Best 1, worst 0."""
-    return float((probabilities.argmax(axis=1) == labels).mean())
-
-
-def balanced_accuracy(probabilities: Probabilities, labels: Labels) -> float:
-    """Mean of the recalls of the classes present, from probabilities (n, classes). Best 1, worst 0, chance 1/classes.
-
-    Brodersen et al. 2010, "The balanced accuracy and its posterior distribution".
-    """
-    right, counts = probabilities.argmax(axis=1) == labels, np.bincount(labels)
-    recalls = np.bincount(labels, weights=right)[counts > 0] / counts[counts > 0]
-    return float(recalls.mean())

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
+from sklearn.metrics import recall_score
 
 from tasks.classifier.arms import Draws, draw
 from tasks.classifier.batches import arrays_of
 from tasks.classifier.examples import Examples, read_examples, training_rows
 from tasks.classifier.networks import build_classifier, loaded_weights, reset
-from tasks.classifier.prediction import accuracy, balanced_accuracy
 from tasks.classifier.steps import build_optimizer, compile_steps, post_hoc
 from tasks.core.files import write_json
 from tasks.core.params import Arm, Augmentation, Params, Train
@@ -64,7 +64,8 @@ def train_arm(params: Params, name: str, manifest: pd.DataFrame, folder: Path) -
     augmentation = augmentation_of(params.augmentations, arm)
     training = read_examples(training_rows(manifest, arm), classes, params)
     validation = read_examples(rows_of(manifest, "validation"), classes, params)
-    model = build_classifier(params.train.network, *training.images.shape[2:], len(classes), seed=1)
+    size_px, channels = training.images.shape[2:]
+    model = build_classifier(params.train.network, size_px, channels, len(classes), seed=1)
 
     def tell(record: Record) -> None:
         _refuse_divergence(name, record)
@@ -114,10 +115,10 @@ def train_seeds(
             variable.assign(value)
         history, step = [], 0
         for draws in draws_of(arm, augmentation, params, training, seed):
-            loss, hits = run(draws)
+            loss, accuracy = run(draws)
             step += len(draws.indices)
             _shift_bias(model, correction)
-            history.append(_record(seed, step, loss, hits, probabilities(validation.images), validation.labels))
+            history.append(_record(seed, step, loss, accuracy, probabilities(validation.images), validation.labels))
             tell(history[-1])
             if step < params.steps:
                 _shift_bias(model, -correction)
@@ -145,17 +146,17 @@ def _shift_bias(model: keras.Model, by: NDArray[np.float32]) -> None:
 
 
 def _record(
-    seed: int, step: int, loss: float, hits: float, predicted: NDArray[np.float32], labels: NDArray[np.integer[Any]]
+    seed: int, step: int, loss: float, accuracy: float, predicted: NDArray[np.float32], labels: NDArray[np.integer[Any]]
 ) -> Record:
-    likelihood = predicted[np.arange(len(labels)), labels]
+    likelihood, chosen = predicted[np.arange(len(labels)), labels], predicted.argmax(axis=1)
     return Record(
         seed=seed,
         step=step,
         train_loss=loss,
-        train_accuracy=hits,
+        train_accuracy=accuracy,
         validation_loss=float(-np.log(np.maximum(likelihood, 1e-7)).mean()),
-        validation_accuracy=accuracy(predicted, labels),
-        validation_balanced_accuracy=balanced_accuracy(predicted, labels),
+        validation_accuracy=float((chosen == labels).mean()),
+        validation_balanced_accuracy=balanced_accuracy(chosen, labels),
     )
 
 
@@ -164,3 +165,8 @@ def _refuse_divergence(name: str, record: Record) -> None:
         raise BadInput(
             f"arm {name}, seed {record.seed}: the loss is no number at step {record.step}: lower train.learning_rate"
         )
+
+
+def balanced_accuracy(chosen: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """Mean of the recalls of the classes present, of chosen classes int (n,). Best 1, worst 0, chance 1/classes."""
+    return float(recall_score(labels, chosen, labels=np.unique(labels), average="macro"))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from tasks.core.files import read_json, write_json
+from tasks.core.files import read_json, sha256_of, write_json
 from tasks.evidence import metrics
 from tasks.evidence.statistics import Difference, Resolution
 from tasks.evidence.verdict import YES, Verdict
@@ -118,6 +118,14 @@ def scores_of(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> 
     )
 
 
+def hashes_of(split: Path, synthetic: Path, classifiers: Path, generator: Path) -> dict[str, str]:
+    """SHA-256 of the folders that a verdict is on; a generator is its weights and settings."""
+    generator_sha256: str = read_json(generator / "selection.json")["generator_sha256"]
+    folders = {"split": split, "synthetic": synthetic, "classifiers": classifiers}
+    hashes = {f"{name}_sha256": sha256_of(folder) for name, folder in folders.items()}
+    return hashes | {"generator_sha256": generator_sha256}
+
+
 def write_comparison(folder: Path, comparison: Comparison, hashes: Mapping[str, str]) -> None:
     """Write verdict.json, comparison.json, which has all but the verdict, and metrics.json for `dvc metrics`.
 
@@ -134,6 +142,11 @@ def read_comparison(folder: Path) -> Comparison:
     """What `write_comparison` wrote."""
     values = read_json(folder / "comparison.json") | {"verdict": read_json(folder / "verdict.json")}
     return TypeAdapter(Comparison).validate_python(values)
+
+
+def read_verdict(folder: Path) -> Verdict:
+    """The verdict that `write_comparison` wrote."""
+    return TypeAdapter(Verdict).validate_python(read_json(folder / "verdict.json"))
 
 
 def summary(comparison: Comparison) -> dict[str, float]:

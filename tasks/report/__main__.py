@@ -1,7 +1,7 @@
 """`python -m tasks.report`."""
 
-from tasks.report.stage import report
-from tasks.support.commands import command
+from tasks.report import report
+from tasks.support.commands import stage_command
 
 if __name__ == "__main__":
-    command(report.run)
+    stage_command(report)

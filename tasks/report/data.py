@@ -74,7 +74,9 @@ def _removed(folder: Path, run: Run) -> list[str]:
         f"- quarantine: {count} {reason}, [contact sheet](quarantine/{sheets[reason]})"
         for reason, count in _reasons(run.removed["quarantine"])
     ]
-    lines += [f"- left out: {count} {reason}, [list](left_out.csv)" for reason, count in _reasons(run.removed["left out"])]
+    lines += [
+        f"- left out: {count} {reason}, [list](left_out.csv)" for reason, count in _reasons(run.removed["left out"])
+    ]
     return lines + [
         f"- excluded: {count} {reason}, rows of data/split/manifest.parquet"
         for reason, count in _reasons(run.removed["excluded"])

@@ -10,6 +10,7 @@ from tasks.core.files import read_json
 from tasks.report.candidates import draw_samples, write_candidates
 from tasks.report.plots import draw_scores
 from tasks.report.run import Run
+from tasks.report.tables import markdown_table
 
 _MOST_REASONS = 20
 
