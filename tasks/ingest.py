@@ -11,17 +11,9 @@ import pandas as pd
 
 from tasks.core.files import REFUSED, replacing, sha256_of
 from tasks.core.params import Digits, Ingest
+from tasks.sources.contents import Listing, Source, forget_transfers, is_packed, read_labels, read_source
 from tasks.sources.labels import Place, Table, classifier, read_table
-from tasks.sources.listing import (
-    LISTING,
-    Listed,
-    Source,
-    forget_transfers,
-    is_packed,
-    read_labels,
-    read_listing,
-    read_source,
-)
+from tasks.sources.listing import SUMMARY, read_listing
 from tasks.sources.names import RESERVED, matcher, places, require_distinct
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
@@ -32,7 +24,7 @@ NOT_TEST = "train_or_validation"
 LeftOut = list[tuple[int, str, str]]  # position of the source, name there, reason
 
 
-def ingest(params: Ingest, listing: Path = LISTING, out: Path = Path("data/raw")) -> Path:
+def ingest(params: Ingest, listing: Path = SUMMARY, out: Path = Path("data/raw")) -> Path:
     """Folder with a folder of files per class, files.parquet (a row each) and left_out.csv (those without a class).
 
     A file that an earlier ingest brought and that its source still lists is taken over, not transferred again.
@@ -95,7 +87,7 @@ class _Arrivals:
         if table.empty:
             raise BadInput(
                 "no file of any source has a class; expected <path>/<class>/<image>, or else classes or labels in "
-                "ingest.sources: correct it (data/sources.json lists what is there)"
+                "ingest.sources: correct it (.state/listings has all names)"
             )
         require_distinct(sorted(table["label"].unique()), "the list of classes")
         table["path"] = places(table)
@@ -112,7 +104,7 @@ class _Arrivals:
         self._rows.append((number, name, place.label, place.rest, split, tag, size, sha256))
 
 
-def _gather(number: int, source: Source, listed: Listed, params: Ingest, arrivals: _Arrivals) -> LeftOut:
+def _gather(number: int, source: Source, listed: Listing, params: Ingest, arrivals: _Arrivals) -> LeftOut:
     """Bring the files of one source that have a class; returns what was left out."""
     table = _labels(source, listed)
     find, split_of = classifier(source, table), _split_finder(source)
@@ -149,7 +141,7 @@ def _gather(number: int, source: Source, listed: Listed, params: Ingest, arrival
     return left_out
 
 
-def _labels(source: Source, listed: Listed) -> Table | None:
+def _labels(source: Source, listed: Listing) -> Table | None:
     if isinstance(source, Digits) or source.labels is None or listed.labels is None:
         return None
     return read_table(read_labels(source.labels.path, listed.labels), source.labels)
