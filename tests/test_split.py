@@ -107,7 +107,7 @@ def _with_look_alikes(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_of_look_alikes_test_keeps_its_members_before_validation_before_train() -> None:
-    rows = _with_look_alikes(_rows(6_000))
+    rows = _with_look_alikes(_rows(2_400))
     plain = assign(rows, PARAMS)
     apart = exclude_look_alikes(plain)
     for (_, before), (_, after) in zip(plain.groupby("group"), apart.groupby("group"), strict=True):

@@ -12,7 +12,6 @@ from tasks.core.params import Quality, Validate
 from tasks.data.manifest import read_manifest
 from tasks.data.quality import DEFECTS
 from tasks.support.errors import BadInput
-from tasks.support.expectations import KEPT
 from tasks.validate import validate
 from tests.bringing import bring, files
 
@@ -78,7 +77,7 @@ def test_many_files_are_measured_by_processes_with_the_same_result(
 ) -> None:
     bring(files(class_folders))
     validate(PARAMS, out=project / "data/one")
-    monkeypatch.setattr("tasks.validate.SHARD", 7)
+    monkeypatch.setattr("tasks.data.quality.SHARD", 7)
     validate(PARAMS, out=project / "data/two")
     assert sha256_of(project / "data/one") == sha256_of(project / "data/two")
 
@@ -124,6 +123,21 @@ def test_a_fatal_breach_stops_with_its_sentence_and_keeps_what_was_found(
     assert not (project / ".state/refused/manifest").exists()
 
 
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("limit", ["max_defect_share", "max_zero_byte_share"])
+def test_exactly_the_share_that_is_allowed_passes(class_folders: Path, limit: str) -> None:
+    for label in ("bird", "cat"):
+        for number in range(30, 100):
+            shutil.copy(class_folders / label / "05.png", class_folders / label / f"{number:02d}.png")
+        for number in range(29):
+            (class_folders / label / f"{number:02d}.png").write_bytes(b"")
+    bring(files(class_folders))
+    allowed = PARAMS.model_copy(update={"max_defect_share": 1.0, "max_zero_byte_share": 1.0, limit: 0.29})
+    validate(allowed)
+    with pytest.raises(BadInput, match="expected at most 28%"):
+        validate(allowed.model_copy(update={limit: 0.28}))
+
+
 def test_one_class_is_not_enough(project: Path, class_folders: Path) -> None:
     shutil.rmtree(class_folders / "cat")
     bring(files(class_folders))
@@ -132,13 +146,17 @@ def test_one_class_is_not_enough(project: Path, class_folders: Path) -> None:
     assert not (project / "data/manifest").exists()
 
 
-def test_data_docs_keep_the_last_results_only(project: Path, class_folders: Path) -> None:
+def test_data_docs_keep_the_last_results_only(
+    project: Path, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = 2
+    monkeypatch.setattr("tasks.support.expectations.KEPT", kept)
     bring(files(class_folders))
-    for _ in range(KEPT + 2):
+    for _ in range(kept + 2):
         validate(PARAMS)
     pages = list((project / "data_docs/validations/raw_classes").rglob("*.html"))
     stored = list((project / ".state/expectations/gx/uncommitted/validations/raw_classes").rglob("*.json"))
-    assert len(pages) == len(stored) == KEPT
+    assert len(pages) == len(stored) == kept
     index = (project / "data_docs/index.html").read_text()
     shutil.rmtree(project / "data_docs")
     validate(PARAMS)
