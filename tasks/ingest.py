@@ -6,16 +6,18 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.core.files import RAW_TABLE, replacing
-from tasks.core.params import Ingest
+from tasks.core.params import Params
 from tasks.sources.arrivals import LEFT_OUT, Arrivals, LeftOut, gather, write_left_out
 from tasks.sources.contents import forget_transfers
-from tasks.sources.listing import SUMMARY, read_listing
-from tasks.support.commands import command
+from tasks.sources.listing import read_listing
+from tasks.support.commands import stage_command
 from tasks.support.progress import log
+from tasks.support.stages import stage
 
 
-def ingest(params: Ingest, summary: Path = SUMMARY, out: Path = Path("data/raw")) -> Path:
-    """Folder with a folder of files per class, files.parquet (a row each) and left_out.csv (those without a class).
+@stage(params=("ingest",), rooms=("sources",), out="raw")
+def ingest(params: Params, out: Path, *, listing: Path) -> None:
+    """Write a folder of files per class, files.parquet (a row each) and left_out.csv (those without a class).
 
     A file that an earlier ingest brought and that its source still lists is taken over, not transferred again.
 
@@ -23,18 +25,18 @@ def ingest(params: Ingest, summary: Path = SUMMARY, out: Path = Path("data/raw")
         BadInput: the listing is of other sources, a source no longer holds what is listed, an archive is refused, a
             class has no file, or rows of a CSV file of labels have no image and its `on_mismatch` is stop.
     """
-    listings, before = read_listing(params, summary), _last_table(out)
+    sources, limits = params.ingest.sources, params.ingest.limits
+    listings, before = read_listing(params.ingest, listing), _last_table(out)
     left_out: LeftOut = []
     with replacing(out) as folder:
         arrivals = Arrivals(folder, out, before)
-        for number, (source, listing) in enumerate(zip(params.sources, listings, strict=True)):
-            left_out += gather(number, source, listing, params.limits, arrivals)
+        for number, (source, listed) in enumerate(zip(sources, listings, strict=True)):
+            left_out += gather(number, source, listed, limits, arrivals)
         table = arrivals.settle()
         table.to_parquet(folder / RAW_TABLE, index=False)
         write_left_out(folder, left_out)
     forget_transfers(listings)
     _log_changes(before, table, left_out)
-    return out
 
 
 def _last_table(out: Path) -> pd.DataFrame:
@@ -61,4 +63,4 @@ def _log_changes(before: pd.DataFrame, table: pd.DataFrame, left_out: LeftOut) -
 
 
 if __name__ == "__main__":
-    command(lambda params: ingest(params.ingest))
+    stage_command(ingest)

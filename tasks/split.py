@@ -7,12 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.core.files import replacing, write_json
-from tasks.core.params import Split
+from tasks.core.params import Params, Split
 from tasks.data.manifest import fractions, read_manifest, write_manifest
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import log
+from tasks.support.stages import stage
 
 SPLITS = ["train", "validation", "test"]
 # Which members of a group of look-alikes stay: those that measure before those that are learned from.
@@ -20,8 +21,9 @@ _PRECEDENCE = {"test": 0, "validation": 1, "train": 2, "withheld": 2, "withheld_
 _REASONS = np.array(["near_duplicate_of_test", "near_duplicate_of_validation"])
 
 
-def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("data/split")) -> Path:
-    """Folder with manifest.parquet: the clean rows with `split`, `reason` and `natural_test`; counts.csv; checks.json.
+@stage(params=("split",), rooms=("data",), out="split")
+def split(params: Params, out: Path, *, clean: Path) -> None:
+    """Write manifest.parquet (the clean rows with `split`, `reason` and `natural_test`), counts.csv and checks.json.
 
     split: train, validation, test, withheld (taken from train by `split.keep`, seen by the oracle arm alone),
     withheld_validation (taken from validation, seen by none) or excluded, where `reason` says why. natural_test:
@@ -32,17 +34,16 @@ def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("dat
         BadInput: `split.keep` names an unknown class, or a fatal check failed; the refused output is kept in REFUSED.
     """
     rows = read_manifest(clean)
-    _require_known(params.keep, sorted(rows["label"].unique()))
-    rows = exclude_look_alikes(assign(rows, params))
+    _require_known(params.split.keep, sorted(rows["label"].unique()))
+    rows = exclude_look_alikes(assign(rows, params.split))
     counts = rows.groupby(["label", "split"]).size().unstack(fill_value=0)
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, rows)
         counts.to_csv(folder / "counts.csv")
-        results = check(_checks(params, rows, counts))
+        results = check(_checks(params.split, rows, counts))
         write_json(folder / "checks.json", results)
         require(results)
     log.info("  %s", ", ".join(f"{name} {count}" for name, count in rows["split"].value_counts().sort_index().items()))
-    return out
 
 
 def assign(rows: pd.DataFrame, params: Split) -> pd.DataFrame:
@@ -142,4 +143,4 @@ def _spread(rows: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    command(lambda params: split(params.split))
+    stage_command(split)

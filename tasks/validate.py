@@ -6,36 +6,37 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.core.files import RAW_TABLE, replacing, write_json
-from tasks.core.params import Validate
+from tasks.core.params import Params, Validate
 from tasks.data.manifest import write_manifest
 from tasks.data.quality import DEFECTS, count_by_class, measure_all
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import log
+from tasks.support.stages import stage
 
 
-def validate(params: Validate, raw: Path = Path("data/raw"), out: Path = Path("data/manifest")) -> Path:
-    """Folder with manifest.parquet (one row per file), counts.csv (per class) and checks.json.
+@stage(params=("validate",), rooms=("data",), out="manifest")
+def validate(params: Params, out: Path, *, raw: Path) -> None:
+    """Write manifest.parquet (one row per file), counts.csv (per class) and checks.json.
 
     Raises:
         BadInput: a fatal check failed, or there are fewer than two classes; the refused output is kept in REFUSED.
     """
     files = pd.read_parquet(raw / RAW_TABLE)
     files = files.rename(columns={"split": "source_split"}).assign(path=[f"{raw}/{name}" for name in files["path"]])
-    manifest = files[["path", "label", "origin", "source_split"]].join(measure_all(list(files["path"]), params.quality))
+    measures = measure_all(list(files["path"]), params.validate.quality)
+    manifest = files[["path", "label", "origin", "source_split"]].join(measures)
     counts = count_by_class(manifest)
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, manifest)
         counts.to_csv(folder / "counts.csv", index=False)
-        _require_classes(params, list(counts["label"]), raw)
-        images, classes = (manifest, _image_checks(params)), (counts, _class_checks(params, counts))
-        results = check({"raw_images": images, "raw_classes": classes})
+        _require_classes(params.validate, list(counts["label"]), raw)
+        results = check(_checks(params.validate, manifest, counts))
         write_json(folder / "checks.json", results)
         require(results)
     defects, warned = manifest["defect"].notna(), manifest["warnings"].notna()
     log.info("  %d files, %d with a defect, %d with a warning", len(files), defects.sum(), (warned & ~defects).sum())
-    return out
 
 
 def _require_classes(params: Validate, classes: list[str], raw: Path) -> None:
@@ -46,6 +47,15 @@ def _require_classes(params: Validate, classes: list[str], raw: Path) -> None:
             f"no file has the class {', '.join(missing)}, which validate.classes names: "
             "complete the sources or correct it"
         )
+
+
+def _checks(
+    params: Validate, manifest: pd.DataFrame, counts: pd.DataFrame
+) -> dict[str, tuple[pd.DataFrame, list[Check]]]:
+    return {
+        "raw_images": (manifest, _image_checks(params)),
+        "raw_classes": (counts, _class_checks(params, counts)),
+    }
 
 
 def _image_checks(params: Validate) -> list[Check]:
@@ -101,4 +111,4 @@ def _class_checks(params: Validate, counts: pd.DataFrame) -> list[Check]:
 
 
 if __name__ == "__main__":
-    command(lambda params: validate(params.validate))
+    stage_command(validate)

@@ -18,8 +18,8 @@ from tasks.sources.contents import Listing, Source, SourceFile, list_source
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
 from tasks.support.progress import log
+from tasks.support.stages import LISTING
 
-SUMMARY = Path("data/sources.json")
 LISTINGS = Path(".state/listings")  # full listings, each under its SHA-256
 
 
@@ -38,7 +38,7 @@ class _Summary(BaseModel):
     sources: list[_Entry]
 
 
-def refresh(params: Ingest, summary: Path = SUMMARY) -> bool:
+def refresh(params: Ingest, summary: Path = LISTING) -> bool:
     """List all sources, and write the summary if it differs from the one on disk; says whether it did.
 
     Raises:
@@ -50,13 +50,12 @@ def refresh(params: Ingest, summary: Path = SUMMARY) -> bool:
         text = _text_of(listing)
         entries.append(_entry(source, listing, text))
         _keep(text)
-    for path in LISTINGS.iterdir():
-        if path.name not in {entry.sha256 for entry in entries}:
-            path.unlink()
+    for path in set(LISTINGS.iterdir()) - {LISTINGS / entry.sha256 for entry in entries}:
+        path.unlink()
     return write_json(summary, _Summary(sources=entries).model_dump())
 
 
-def read_listing(params: Ingest, summary: Path = SUMMARY) -> list[Listing]:
+def read_listing(params: Ingest, summary: Path = LISTING) -> list[Listing]:
     """The full listing of each source, from the cache or else made anew.
 
     Raises:

@@ -13,21 +13,27 @@ from tasks.core.environment import pin
 from tasks.core.params import Params, load
 from tasks.support import progress
 from tasks.support.errors import BadInput
+from tasks.support.stages import Stage
 
 LOCK = Path(".state/lock")
 _DISK_TROUBLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def command(run: Callable[[Params], object]) -> None:
-    """Run a stage with the parameters of params.yaml; a user's mistake is one line on stderr and exit code 1."""
+    """Run a function of the parameters; a user's mistake is one line on stderr and exit code 1."""
     _call(run)
 
 
-def command_for_each(run: Callable[[Params, str], object]) -> None:
-    """The same for a stage that runs once per candidate or arm, whose name is the only argument."""
-    if len(sys.argv) != 2:
-        sys.exit(f"usage: python -m tasks.{Path(sys.argv[0]).stem} NAME (one of those in params.yaml)")
-    _call(lambda params: run(params, sys.argv[1]))
+def stage_command(stage: Stage) -> None:
+    """Run a stage of the project in the current folder; the item of one that runs for each is the only argument.
+
+    An item that the parameters do not name is an error that says which they name.
+    """
+    items = len(sys.argv) - 1
+    if items != (stage.each is not None):
+        item = f" NAME (one of {stage.each} in the parameters)" if stage.each else ""
+        sys.exit(f"usage: python -m tasks.{stage.name}{item}")
+    _call(lambda params: stage.run(params, *sys.argv[1:]))
 
 
 def guarded(run: Callable[[], object]) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tasks.core.params import FILES
 from tasks.support.errors import BadInput
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ LOCK_TIMEOUT_S = 60.0
 class Versions:
     """The DVC project in the current folder, with its parameters and code as they were when this object was made."""
 
-    def __init__(self, params_file: Path) -> None:
+    def __init__(self) -> None:
         """Open the project.
 
         Raises:
@@ -35,7 +36,7 @@ class Versions:
             self._repo = Repo(".")
         except DvcException as error:
             raise BadInput(f"no DVC project in a git repository here ({error}): run in a clone made by git") from error
-        self._read = {path: _sha256(path) for path in (params_file, *Path("tasks").rglob("*.py"))}
+        self._read = {path: _sha256(path) for path in (*map(Path, FILES), *Path("tasks").rglob("*.py"))}
 
     def order(self) -> list[str]:
         """All stages in the order in which `dvc repro` runs and records them."""

@@ -12,11 +12,11 @@ from PIL import Image
 
 from tasks.core.files import read_json
 from tasks.core.params import Digits, Ingest, Labels
-from tasks.ingest import ingest
 from tasks.sources.contents import list_source
-from tasks.sources.listing import LISTINGS, SUMMARY, read_listing, refresh
+from tasks.sources.listing import LISTINGS, read_listing, refresh
 from tasks.support.errors import BadInput
-from tests.bringing import LIMITS, bring, files, png, sources
+from tasks.support.stages import LISTING
+from tests.bringing import LIMITS, bring, fetch, files, png, sources
 
 DIGITS = Ingest(sources=[Digits(kind="digits")], limits=LIMITS)
 Change = Callable[[Path], object]
@@ -32,8 +32,8 @@ def test_git_holds_a_few_hundred_bytes_however_many_files_there_are(tmp_path: Pa
         (tmp_path / "many/cat").mkdir(parents=True, exist_ok=True)
         (tmp_path / f"many/cat/{number}.png").touch()
     refresh(sources(files(tmp_path / "many")))
-    assert SUMMARY.stat().st_size < 300 + len(str(tmp_path))
-    (entry,) = read_json(SUMMARY)["sources"]
+    assert LISTING.stat().st_size < 300 + len(str(tmp_path))
+    (entry,) = read_json(LISTING)["sources"]
     assert (entry["files"], entry["bytes"]) == (3000, 0)
 
 
@@ -41,14 +41,14 @@ def test_git_holds_a_few_hundred_bytes_however_many_files_there_are(tmp_path: Pa
 def test_what_git_holds_depends_on_the_sources_alone(class_folders: Path) -> None:
     params = sources(files(class_folders))
     assert refresh(params)
-    before = SUMMARY.read_bytes()
+    before = LISTING.read_bytes()
     assert not refresh(params)
     shutil.rmtree(".state")
     assert not refresh(params)
     for path in class_folders.rglob("*.png"):
         os.utime(path, (1, 1))
     assert not refresh(params)
-    assert SUMMARY.read_bytes() == before
+    assert LISTING.read_bytes() == before
 
 
 @pytest.mark.usefixtures("project")
@@ -133,7 +133,7 @@ def test_listings_of_earlier_states_of_the_sources_are_removed(class_folders: Pa
     ],
 )
 def test_a_listing_of_another_format_is_one_sentence(content: str) -> None:
-    SUMMARY.write_text(content)
+    LISTING.write_text(content)
     with pytest.raises(BadInput) as caught:
         read_listing(DIGITS)
     assert str(caught.value) == "data/sources.json is no listing of this version's format: run `make refresh`"
@@ -145,18 +145,18 @@ def test_digits_are_known_by_their_pixels_whatever_writes_their_files(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh(DIGITS)
-    before, plain = SUMMARY.read_bytes(), Image.Image.save
+    before, plain = LISTING.read_bytes(), Image.Image.save
     monkeypatch.setattr(Image.Image, "save", lambda *to, **options: plain(*to, **options, compress_level=0))
     shutil.rmtree(project / ".state")
-    raw = ingest(DIGITS)
+    raw = fetch(DIGITS)
     assert sum(path.stat().st_size for path in raw.rglob("*.png")) > 1797 * 125  # other files than without the patch
     assert not refresh(DIGITS)
-    assert SUMMARY.read_bytes() == before
+    assert LISTING.read_bytes() == before
 
 
 def test_the_committed_summary_is_that_of_the_embedded_digits(project: Path) -> None:
     refresh(DIGITS)
-    assert (project / SUMMARY).read_bytes() == (Path(__file__).parents[2] / SUMMARY).read_bytes()
+    assert (project / LISTING).read_bytes() == (Path(__file__).parents[2] / LISTING).read_bytes()
 
 
 @pytest.mark.usefixtures("project")
