@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 
 from tasks.classifier.examples import read_examples, training_rows
-from tasks.core.params import Images
+from tasks.core.params import Images, load
 from tasks.data.images import write_image
 from tests.classifier.examples import arm, made
-from tests.parameters import shipped
+from tests.parameters import ROOT
 
 ROWS = pd.DataFrame(
     [
@@ -51,7 +51,7 @@ def test_examples_are_read_in_the_size_that_classifiers_see(tmp_path: Path) -> N
     for number, path in enumerate(paths):
         write_image(Path(path), np.full((8, 8, 1), 100 * number, np.uint8))
     rows = pd.DataFrame({"path": paths, "label": ["dog", "cat"], "generator": [None, "g"]})
-    params = shipped()
+    params = load(ROOT)
     small = replace(params, images=Images(size_px=8, channels=3), train=params.train.model_copy(update={"size_px": 16}))
     examples = read_examples(rows, ["cat", "dog"], small)
     assert examples.images.shape == (2, 16, 16, 3)
