@@ -54,7 +54,7 @@ class _Class:
     paths: list[str]
 
     def nearest(self, made: Made) -> NDArray[np.uint8]:
-        return self.real[self.places[made.nearest]]
+        return np.array(self.real[self.places[made.nearest]])
 
 
 def maker(folder: Path, seed: int) -> Make:

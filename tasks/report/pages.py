@@ -7,7 +7,8 @@ import pandas as pd
 
 from tasks.core.params.roles import free_arms, generative_arms, side_px
 from tasks.report.data import data_section
-from tasks.report.generator import abstentions, generator_section
+from tasks.report.filter import abstentions
+from tasks.report.generator import generator_section
 from tasks.report.plots import draw_arms, draw_confusions
 from tasks.report.run import Run
 from tasks.report.tables import arms_table, by_class_tables, conditions_table, natural_table, recalls_table
@@ -34,7 +35,7 @@ def write_pages(folder: Path, run: Run) -> None:
 
 def _reasons(run: Run) -> list[str]:
     """Sentences behind the verdict, and on classes that should have synthetic images and have none."""
-    missing = [f"No images of class {label} were made: {why}." for label, why in abstentions(run).items()]
+    missing = [f"No images of class {label} were made: {why}." for label, why in abstentions(run.filtered).items()]
     return verdict_sentences(run.comparison.verdict) + missing
 
 
@@ -113,7 +114,7 @@ def _classes_section(folder: Path, run: Run) -> list[str]:
         "",
         f"Recall of {run.pair[0]} less that of {run.pair[1]}; p adjusted after Holm over the classes.",
         "",
-        *recalls_table(run.comparison, run.balance, abstentions(run)),
+        *recalls_table(run.comparison, run.balance, abstentions(run.filtered)),
         "",
         *by_class_tables(run.comparison),
         "![confusion matrices](confusion.png)",

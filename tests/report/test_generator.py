@@ -14,11 +14,7 @@ def _lines(losers: list[dict[str, Any]], pooled: list[str]) -> list[str]:
     selection = {"reason": "The best.", "losers": losers, "alarms": [], "pooled": pooled, "classes": classes}
     scores = {"candidate": "conditional", "seed": 0, "epoch": 30, "chosen": True, "kid": 0.01, "kid_low": 0.0}
     scores |= {"kid_high": 0.02, "cas": 0.9, "cas_classes": "2, 5", "refused": 0.0}
-    filtered = {
-        "2": {"counts": {"accepted": 9, "copy": 1}, "made": 10, "accepted_share": 0.9, "abstained": None}
-        | {"min_probability": 0.5, "min_distance": 0.8, "max_distance": 1.2}
-    }
-    return generator_lines(selection, pd.DataFrame([scores]), filtered)
+    return generator_lines(selection, pd.DataFrame([scores]))
 
 
 def test_it_says_what_was_chosen_and_how_it_scored() -> None:
@@ -26,7 +22,6 @@ def test_it_says_what_was_chosen_and_how_it_scored() -> None:
     assert lines[0] == "The best."
     row = "| **conditional seed 0 epoch 30** | 0.0100 [0.0000, 0.0200] | 0.9000 | 2, 5 | unknown | unknown | 0 |"
     assert row in lines
-    assert "| 2 | 10 | 90% | 1 | 0 | 0 | 0.500 | 0.80 to 1.20 |  |" in lines
     assert not any("taken together" in line for line in lines)
 
 
