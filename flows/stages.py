@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tasks.core import params
 from tasks.core.environment import pin
 from tasks.support.executors import DASK_ADDRESS
 from tasks.support.progress import log, show
-from tasks.support.tracking import prepare
+from tasks.support.tracking import parent_run
 from tasks.support.versioning import Versions
 
 Stage = Callable[..., Path]
@@ -36,7 +37,6 @@ class Stages:
 
     def __init__(self) -> None:
         self._versions = Versions(params.FILE)
-        self._tracked = False
 
     def run(self, stage: Stage, *args: object) -> None:
         """Run a stage, unless DVC calls it current."""
@@ -54,17 +54,15 @@ class Stages:
         names = {f"{stage.__name__}@{item}": args for item, args in items.items()}
         order = [name for name in self._versions.order() if name in names]
         due = [name for name in order if self._due(name)]
-        if due and not self._tracked:
-            prepare()
-            self._tracked = True
-        running: dict[str, PrefectFuture[Any]] = {name: _compute.submit(name, stage, names[name]) for name in due}
         failures = []
-        for name, future in running.items():
-            outcome = future.result(raise_on_failure=False)
-            if isinstance(outcome, BaseException):
-                failures.append(outcome)
-            else:
-                self._versions.record(name)
+        with parent_run() if due else nullcontext():  # created once, and RUNNING until all items have ended
+            running: dict[str, PrefectFuture[Any]] = {name: _compute.submit(name, stage, names[name]) for name in due}
+            for name, future in running.items():
+                outcome = future.result(raise_on_failure=False)
+                if isinstance(outcome, BaseException):
+                    failures.append(outcome)
+                else:
+                    self._versions.record(name)
         if failures:
             raise failures[0]
 

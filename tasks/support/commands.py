@@ -1,33 +1,86 @@
 """Stages as commands: `python -m tasks.<stage> [item]`."""
 
 import errno
-import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from tasks.core.environment import pin
 from tasks.core.params import Params, load
+from tasks.core.params.section import Section
+from tasks.report.plots import draw_grid
 from tasks.support import progress
 from tasks.support.errors import BadInput
+from tasks.support.events import listening
+from tasks.support.mirror import ON_PARENT, tracked
+from tasks.support.stages import DATA, Stage
 
 LOCK = Path(".state/lock")
 _DISK_TROUBLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
-def command(run: Callable[[Params], object]) -> None:
-    """Run a stage with the parameters of params.yaml; a user's mistake is one line on stderr and exit code 1."""
-    _call(run)
+def command(stage: Stage | Callable[[Params], object]) -> None:
+    """Run a stage with the parameters of the project; a user's mistake is one line on stderr and exit code 1.
+
+    A stage that runs for each candidate or arm has its name as the only argument.
+    """
+    if not isinstance(stage, Stage):
+        project_command(stage)
+        return
+    if len(sys.argv) != (2 if stage.each else 1):
+        sys.exit(f"usage: python -m tasks.{stage.name}{f' NAME (a key of {stage.each})' if stage.each else ''}")
+    item = sys.argv[1] if stage.each else None
+    project_command(lambda params: compute(stage, params, item))
 
 
 def command_for_each(run: Callable[[Params, str], object]) -> None:
-    """The same for a stage that runs once per candidate or arm, whose name is the only argument."""
+    """The same for a function of parameters and name."""
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m tasks.{Path(sys.argv[0]).stem} NAME (one of those in params.yaml)")
-    _call(lambda params: run(params, sys.argv[1]))
+    project_command(lambda params: run(params, sys.argv[1]))
+
+
+def project_command(run: Callable[[Params], object]) -> None:
+    """The same for what is no stage: run it alone in the project, with its parameters."""
+
+    def locked() -> None:
+        with alone():
+            params = load()
+            pin(params.compute)
+            run(params)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that tracked runs are ended
+    progress.show()
+    sys.exit(guarded(locked))
+
+
+def compute(stage: Stage, params: Params, item: str | None = None) -> None:
+    """Run a stage of the project, mirrored in MLflow if it is one to look at: what commands and flows have in common.
+
+    Raises:
+        BadInput: the stage has no such item, or stops for another mistake of the user.
+    """
+    if item is None and stage.name not in ON_PARENT:
+        stage.run(params)
+        return
+    out = DATA / stage.out / (item or "")
+    with tracked(stage.name, item, _params_of(stage, params, item), out, draw_grid) as listener, listening(listener):
+        stage.run(params, item)
+
+
+def _params_of(stage: Stage, params: Params, item: str | None) -> dict[str, object]:
+    if stage.each is None or item is None:
+        return {}
+    items: Mapping[str, Section] = attrgetter(stage.each)(params)
+    if item not in items:
+        raise BadInput(f"{stage.each} has no {item}; expected one of {', '.join(items)}")
+    return items[item].model_dump()
 
 
 def guarded(run: Callable[[], object]) -> int:
@@ -55,32 +108,17 @@ def alone() -> Iterator[None]:
     """
     try:
         LOCK.parent.mkdir(exist_ok=True)
-        handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        lock = FileLock(LOCK, blocking=False)
+        lock.acquire()
+        LOCK.write_text(str(os.getpid()))
+    except Timeout:
+        holder = LOCK.read_text() or "unknown"
+        raise BadInput(
+            f"process {holder} is already running Equipoise in {Path.cwd()}: wait for it or stop it"
+        ) from None
     except OSError as error:
         raise BadInput(f"cannot write {LOCK}: {error.strerror}: make the project folder writable") from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(handle, 32, 0).decode() or "unknown"
-            raise BadInput(
-                f"process {holder} is already running Equipoise in {Path.cwd()}: wait for it or stop it"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
-        os.close(handle)
-
-
-def _call(run: Callable[[Params], object]) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that tracked runs are ended
-    progress.show()
-
-    def locked() -> None:
-        with alone():
-            params = load()
-            pin(params.compute)
-            run(params)
-
-    sys.exit(guarded(locked))
+        lock.release()
