@@ -84,7 +84,7 @@ class Versions:
 
 
 def deciding_code() -> list[Path]:
-    """The files, sorted, that stages of dvc.yaml other than `report` depend on, but for data; none where it is missing."""
+    """The files, sorted, that stages of dvc.yaml other than `report` depend on, but for data."""
     pipeline = Path("dvc.yaml")
     stages = yaml.safe_load(pipeline.read_text())["stages"] if pipeline.exists() else {}
     dependencies = {
