@@ -7,16 +7,12 @@ from prefect import flow
 
 from flows.stages import Stages, task_runner
 from tasks.cleanup import cleanup
-from tasks.core.environment import pin
-from tasks.core.params import load
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.register import register
 from tasks.select_generator import select_generator
-from tasks.sources.listing import refresh
 from tasks.split import split
 from tasks.support.commands import alone, guarded
-from tasks.support.progress import log, show
+from tasks.support.progress import show
 from tasks.synthesize import synthesize
 from tasks.train import train
 from tasks.train_gan import train_gan
@@ -33,24 +29,27 @@ def rebalance() -> None:
     show()
     with alone():
         stages = Stages()
-        params = load()
-        pin(params.compute)
-        if refresh(params.ingest):
-            log.info("sources: changed")
-        stages.run(ingest, params.ingest)
-        stages.run(validate, params.validate)
-        stages.run(cleanup, params.cleanup, params.validate.quality)
-        stages.run(split, params.split)
-        stages.run_each(
-            train_gan,
-            {name: (params.train_gan, params.images, params.compute, name) for name in params.train_gan.candidates},
+        listing = stages.refresh()
+        raw = stages.run(ingest, listing=listing)
+        manifest = stages.run(validate, raw=raw)
+        clean = stages.run(cleanup, raw=raw, manifest=manifest)
+        parts = stages.run(split, clean=clean)
+        generators = stages.run_each(train_gan, raw=raw, split=parts)
+        generator = stages.run(select_generator, raw=raw, split=parts, generators=generators)
+        synthetic = stages.run(synthesize, raw=raw, split=parts, generator=generator)
+        classifiers = stages.run_each(train, raw=raw, split=parts, synthetic=synthetic)
+        report = stages.run(
+            evaluate,
+            raw=raw,
+            manifest=manifest,
+            clean=clean,
+            split=parts,
+            generator=generator,
+            synthetic=synthetic,
+            classifiers=classifiers,
         )
-        stages.run(select_generator, params.select_generator, params.train_gan, params.images)
-        stages.run(synthesize, params.synthesize, params.images)
-        stages.run_each(train, {name: (params.train, params.images, name) for name in params.train.arms})
-        stages.run(evaluate, params.evaluate, params.train, params.images)
-        registered = register(params)
-    print(Path("data/report/summary.txt").read_text(), registered, WHERE_TO_LOOK, sep="")
+        registered = stages.register()
+    print(Path(report, "summary.txt").read_text(), registered, WHERE_TO_LOOK, sep="")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Challenge: the champion's images as one more arm on today's data. `register` asks for it where a yes meets one."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,14 +44,16 @@ def challenge(
         PLACE.mkdir(parents=True)
         (PLACE / "split").symlink_to((data / "split").absolute())
         (PLACE / "generator").symlink_to(champion.absolute())
-        synthesize(params.synthesize, params.images, PLACE)
-        contest = params.train.model_copy(update={"arms": {ARM: params.train.arms[arm]}})
-        train(contest, params.images, ARM, PLACE)
-        exams = read_exams(read_manifest(data / "split"), params.train, params.images, "register")
-        folders = data / "classifiers" / arm, PLACE / "classifiers" / ARM
+        folders = {name: PLACE / name for name in ("split", "generator", "synthetic")}
+        source = {"raw": data / "raw", "split": folders["split"]}
+        synthesize(params, folders["synthetic"], **source, generator=folders["generator"])
+        contest = replace(params, arms=params.arms | {ARM: params.arms[arm]})
+        trained = PLACE / "classifiers" / ARM
+        train(contest, trained, **source, synthetic=folders["synthetic"])
+        exams = read_exams(read_manifest(data / "split"), params, "register")
         balance = pd.read_csv(PLACE / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
         made = {label: int(count) for label, count in zip(balance["label"], balance["synthetic"], strict=True)}
-        return compare_trained(params.evaluate, params.train, exams, *folders), made
+        return compare_trained(params.evaluate, params.train, exams, data / "classifiers" / arm, trained), made
     finally:
         shutil.rmtree(PLACE, ignore_errors=True)
 

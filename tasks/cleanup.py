@@ -10,29 +10,29 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.files import replacing, write_json
-from tasks.core.params import Cleanup, Quality
+from tasks.core.params import Cleanup, Params
 from tasks.data.duplicates import group_near
 from tasks.data.manifest import read_manifest, write_manifest
 from tasks.report.contact import draw_contact_sheet
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import log
+from tasks.support.stages import stage
 
 CONFLICT = "conflicting_labels"
 
 
-def cleanup(
-    params: Cleanup, quality: Quality, manifest: Path = Path("data/manifest"), out: Path = Path("data/clean")
-) -> Path:
-    """Folder with manifest.parquet of the good images with `group`, quarantine.csv of the others with the reason, a
-    contact sheet for each reason under quarantine/, and checks.json.
+@stage(params=("cleanup", "validate"), rooms=("data",), out="clean")
+def cleanup(params: Params, out: Path, *, raw: Path, manifest: Path) -> None:
+    """Write manifest.parquet of the good images with `group`, quarantine.csv of the others with the reason, a contact
+    sheet for each reason under quarantine/, and checks.json.
 
     Raises:
         BadInput: a fatal check failed; what was found is kept beside.
     """
     rows = read_manifest(manifest)
     good = rows[rows["defect"].isna()].reset_index(drop=True)
-    good = good.assign(group=group_names(good, params.near_duplicate_bits))
+    good = good.assign(group=group_names(good, params.cleanup.near_duplicate_bits))
     conflicting = good.groupby("group")["label"].transform("nunique") > 1
     quarantine = pd.concat(
         [
@@ -43,13 +43,12 @@ def cleanup(
     clean = good[~conflicting]
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, clean)
-        _write_quarantine(folder, quarantine.sort_values("path"), quality.max_pixels)
-        results = _check(params, clean, sorted(rows["label"].unique()), len(quarantine))
+        _write_quarantine(folder, quarantine.sort_values("path"), params.validate.quality.max_pixels)
+        results = _check(params.cleanup, clean, sorted(rows["label"].unique()), len(quarantine))
         write_json(folder / "checks.json", results)
         require(results)
     alike = clean["group"].duplicated(keep=False).sum()
     log.info("  %d good images (%d look like another), %d files in quarantine", len(clean), alike, len(quarantine))
-    return out
 
 
 def group_names(rows: pd.DataFrame, near_bits: int | None) -> "pd.Series[str]":
@@ -86,17 +85,6 @@ def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined
     good = clean.groupby("label").size().reindex(classes, fill_value=0)
     counts = good.rename("good").rename_axis("label").reset_index()
     whole = pd.DataFrame({"quarantined": [quarantined], "imbalance": [good.max() / max(good.min(), 1)]})
-    sizes = [
-        Check(
-            "between",
-            side,
-            f"{{path}} has a {side} of {{{side}}}; expected at least {params.min_side_px} pixels, as enlarging adds "
-            "nothing: replace it or lower cleanup.min_side_px",
-            fatal=False,
-            minimum=params.min_side_px,
-        )
-        for side in ("width", "height")
-    ]
     enough = Check(
         "between",
         "good",
@@ -120,7 +108,6 @@ def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined
     )
     return check(
         {
-            "clean_images": (clean[["path", "width", "height"]], sizes),
             "clean_classes": (counts, [enough]),
             "clean_set": (whole, [few_bad, balanced]),
         }
@@ -128,4 +115,4 @@ def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined
 
 
 if __name__ == "__main__":
-    command(lambda params: cleanup(params.cleanup, params.validate.quality))
+    stage_command(cleanup)

@@ -9,25 +9,41 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.files import read_json, remove_others, replacing, sha256_of
-from tasks.core.params import Evaluate, Images, Train
+from tasks.core.params import Params
 from tasks.core.params.roles import side_px
 from tasks.data.images import read_images
 from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of, rows_sha256
 from tasks.registry.ledger import open_test
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.progress import log
+from tasks.support.stages import stage
 from tasks.support.tracking import parent_run
 
 if TYPE_CHECKING:
     from tasks.evidence.comparison import Exams
 
 JUDGED = ("split", "synthetic", "classifiers")
-CHECKED = ("manifest", "clean", "split", "synthetic")  # outputs that carry results of Great Expectations
 
 
-def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("data")) -> Path:
-    """Folder with report.md, summary.txt, verdict.json, metrics.json, tables for `dvc plots`, and pictures.
+@stage(
+    params=("compute", "images", "train", "arms", "evaluate"),
+    rooms=("data", "networks", "classifier", "evidence"),
+    out="report",
+)
+def evaluate(
+    params: Params,
+    out: Path,
+    *,
+    raw: Path,
+    manifest: Path,
+    clean: Path,
+    split: Path,
+    generator: Path,
+    synthetic: Path,
+    classifiers: Path,
+) -> None:
+    """Write a folder with report.md, summary.txt, verdict.json, metrics.json, tables for `dvc plots`, and pictures.
 
     Classifiers of arms that params.yaml no longer names are removed. The ledger notes that test was opened.
     """
@@ -35,42 +51,41 @@ def evaluate(params: Evaluate, train: Train, images: Images, data: Path = Path("
     from tasks.report.arms import About, write_report
     from tasks.report.generator import PICTURES, generator_lines
 
-    remove_others(data / "classifiers", set(train.arms))
-    manifest = read_manifest(data / "split")
-    check_labels(data / "classifiers", train.arms, class_names(manifest))
-    exams = read_exams(manifest, train, images, "evaluate")
-    balance = pd.read_csv(data / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
-    comparison = compare_arms(params, train, exams, data / "classifiers", *unmade(balance))
+    remove_others(classifiers, set(params.arms))
+    rows = read_manifest(split)
+    check_labels(classifiers, params.arms, class_names(rows))
+    exams = read_exams(rows, params, "evaluate")
+    balance = pd.read_csv(synthetic / "balance.csv", dtype={"label": str}, keep_default_na=False)
+    comparison = compare_arms(params.evaluate, params.train, params.arms, exams, classifiers, *unmade(balance))
     lines = generator_lines(
-        read_json(data / "generator/selection.json"),
-        pd.read_csv(data / "generator/scores.csv", dtype={"candidate": str, "cas_classes": str}),
-        read_json(data / "synthetic/filter.json"),
+        read_json(generator / "selection.json"),
+        pd.read_csv(generator / "scores.csv", dtype={"candidate": str, "cas_classes": str}),
+        read_json(synthetic / "filter.json"),
     )
     removed = {
-        "quarantine": pd.read_csv(data / "clean/quarantine.csv", keep_default_na=False),
-        "left out": pd.read_csv(data / "raw/left_out.csv", keep_default_na=False),
-        "excluded": rows_of(manifest, "excluded"),
+        "quarantine": pd.read_csv(clean / "quarantine.csv", keep_default_na=False),
+        "left out": pd.read_csv(raw / "left_out.csv", keep_default_na=False),
+        "excluded": rows_of(rows, "excluded"),
     }
     about = About(
-        arms=train.arms,
-        trained=data / "classifiers",
+        arms=params.arms,
+        trained=classifiers,
         balance=balance,
-        judged=judged(data),
+        judged=judged(out.parent),
         generator=lines,
-        checks=[row for stage in CHECKED for row in read_json(data / stage / "checks.json")],
+        checks=[row for checked in (manifest, clean, split, synthetic) for row in read_json(checked / "checks.json")],
         removed=removed,
-        synthetic_px=images.size_px,
+        synthetic_px=params.images.size_px,
     )
-    with replacing(data / "report") as folder, parent_run() as run:
-        write_report(folder, params, comparison, exams, about)
+    with replacing(out) as folder, parent_run() as run:
+        write_report(folder, params.evaluate, comparison, exams, about)
         for name, source in PICTURES.items():
-            if (data / source).exists():  # nothing was filtered where nothing was to be synthesised
-                shutil.copyfile(data / source, folder / name)
+            if (path := out.parent / source).exists():  # nothing was filtered where nothing was to be synthesised
+                shutil.copyfile(path, folder / name)
         run.metrics({f"test_balanced_accuracy_{name}": arm.test.mean for name, arm in comparison.arms.items()})
         run.tags({"verdict": comparison.verdict.answer, "reasons": " ".join(comparison.verdict.reasons)})
         run.files(folder, "report")
     log.info("  verdict: %s", comparison.verdict.answer)
-    return data / "report"
 
 
 def judged(data: Path) -> dict[str, str]:
@@ -94,15 +109,16 @@ def check_labels(trained: Path, arms: Iterable[str], classes: list[str]) -> None
             )
 
 
-def read_exams(manifest: pd.DataFrame, train: Train, images: Images, by: str) -> "Exams":
+def read_exams(manifest: pd.DataFrame, params: Params, by: str) -> "Exams":
     """The images of validation and test, which the ledger notes as opened by the stage `by`."""
     from tasks.evidence.comparison import Exam, Exams
 
+    images, side = params.images, side_px(params.train, params.images)
     opened, classes = rows_of(manifest, "test"), class_names(manifest)
     open_test(rows_sha256(opened), opened["sha256"], by)
     validation, test = (
         Exam(
-            images=read_images(rows["path"], side_px(train, images), images.channels, train.in_memory_mb),
+            images=read_images(rows["path"], side, images.channels, params.machine.in_memory_mb),
             labels=label_indices(rows, classes),
             natural=rows["natural_test"].to_numpy(bool),
         )
@@ -125,4 +141,4 @@ def unmade(balance: pd.DataFrame) -> tuple[str | None, list[str]]:
 
 
 if __name__ == "__main__":
-    command(lambda params: evaluate(params.evaluate, params.train, params.images))
+    stage_command(evaluate)

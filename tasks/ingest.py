@@ -10,10 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.core.files import REFUSED, replacing, sha256_of
-from tasks.core.params import Digits, Ingest
+from tasks.core.params import Digits, Ingest, Params
 from tasks.sources.labels import Place, Table, classifier, read_table
 from tasks.sources.listing import (
-    LISTING,
     Listed,
     Source,
     forget_transfers,
@@ -23,17 +22,19 @@ from tasks.sources.listing import (
     read_source,
 )
 from tasks.sources.names import RESERVED, matcher, places, require_distinct
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.progress import bar, log
+from tasks.support.stages import stage
 
 FILES, LEFT_OUT = RESERVED
 NOT_TEST = "train_or_validation"
 LeftOut = list[tuple[int, str, str]]  # position of the source, name there, reason
 
 
-def ingest(params: Ingest, listing: Path = LISTING, out: Path = Path("data/raw")) -> Path:
-    """Folder with a folder of files per class, files.parquet (a row each) and left_out.csv (those without a class).
+@stage(params=("ingest",), rooms=("sources",), out="raw")
+def ingest(params: Params, out: Path, *, listing: Path) -> None:
+    """Write a folder of files per class, files.parquet (a row each) and left_out.csv (those without a class).
 
     A file that an earlier ingest brought and that its source still lists is taken over, not transferred again.
 
@@ -41,19 +42,18 @@ def ingest(params: Ingest, listing: Path = LISTING, out: Path = Path("data/raw")
         BadInput: the listing is of other sources, a source no longer holds what is listed, an archive is refused, a
             class has no file, or rows of a CSV file of labels have no image and its `on_mismatch` is stop.
     """
-    listed = read_listing(params, listing)
+    listed = read_listing(params.ingest, listing)
     with replacing(out) as folder:
         before = _table_of(out)
         arrivals = _Arrivals(folder, out, before)
         left_out: LeftOut = []
-        for number, (source, content) in enumerate(zip(params.sources, listed, strict=True)):
-            left_out += _gather(number, source, content, params, arrivals)
+        for number, (source, content) in enumerate(zip(params.ingest.sources, listed, strict=True)):
+            left_out += _gather(number, source, content, params.ingest, arrivals)
         table = arrivals.settle()
         table.to_parquet(folder / FILES, index=False)
         _write_left_out(folder, left_out)
     forget_transfers(listed)
     _tell(before, table, left_out)
-    return out
 
 
 class _Arrivals:
@@ -238,4 +238,4 @@ def _tell(before: pd.DataFrame, table: pd.DataFrame, left_out: LeftOut) -> None:
 
 
 if __name__ == "__main__":
-    command(lambda params: ingest(params.ingest))
+    stage_command(ingest)

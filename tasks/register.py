@@ -12,7 +12,7 @@ import pandas as pd
 
 from tasks.challenge import challenge, objection
 from tasks.core.files import read_json, sha256_of
-from tasks.core.params import FILE, Params
+from tasks.core.params import Params
 from tasks.data.manifest import read_manifest, rows_of, rows_sha256
 from tasks.evaluate import judged
 from tasks.registry.champion import MODEL, Candidacy, Registry, Unusable
@@ -198,7 +198,7 @@ def _git_commit() -> str:
 
 def _register_current(params: Params) -> None:
     """Register, unless a stage is due: parameters of now would then be compared with classifiers of before."""
-    versions = Versions(FILE)
+    versions = Versions()
     if due := [name for name in versions.order() if not versions.current(name)]:
         raise BadInput(
             f"{', '.join(due)} did not run with the present parameters, code and data: run `dvc repro` first"

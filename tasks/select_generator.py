@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tasks.core.files import read_json, remove_others, replacing, write_json
-from tasks.core.params import Images, SelectGenerator, TrainGan
+from tasks.core.params import Candidate, Images, Params, SelectGenerator
 from tasks.data.images import RESIZER, read_images
 from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.report.plots import draw_scores
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.progress import bar, log
+from tasks.support.stages import stage
 
 if TYPE_CHECKING:
     from tasks.quality.judging import Judge
@@ -29,8 +30,13 @@ Place = tuple[str, int, int]  # candidate, seed and epoch
 Measured = dict[str, Any]  # of a snapshot, as `Measure.measure` gives it
 
 
-def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Images, data: Path = Path("data")) -> Path:
-    """Folder with generator.npz, generator.json and grid.png of the best snapshot, selection.json, all scores, and the
+@stage(
+    params=("compute", "images", "select_generator", "candidates"),
+    rooms=("data", "networks", "gan", "classifier", "quality"),
+    out="generator",
+)
+def select_generator(params: Params, out: Path, *, raw: Path, split: Path, generators: Path) -> None:
+    """Write generator.npz, generator.json and grid.png of the best snapshot, selection.json, all scores, and seen.csv:
     hash, label and split of each image by which it was trained or selected.
 
     KID is taken of every snapshot; guards are asked, and classifiers learn from the images, only of the `cas_snapshots`
@@ -44,17 +50,17 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
     from tasks.networks.checkpoints import identity_of  # deferred: TensorFlow takes seconds to start
     from tasks.quality.select import choose
 
-    generators = data / "generators"
-    remove_others(generators, set(train_gan.candidates))
-    alarms = {name: read_json(generators / name / "alarms.json") for name in train_gan.candidates}
-    places, absent = _find(train_gan, generators, alarms)
-    manifest = read_manifest(data / "split")
+    candidates = params.candidates
+    remove_others(generators, set(candidates))
+    alarms = {name: read_json(generators / name / "alarms.json") for name in candidates}
+    places, absent = _find(candidates, generators, alarms)
+    manifest = read_manifest(split)
     classes, needed = class_names(manifest), _needed(manifest)
-    judge = _judge(params, images, manifest)
-    snapshots, measured = _score(judge, params.cas_snapshots, needed, generators, places)
-    winner, reason, losers = choose(snapshots, needed, params.cas_snapshots)
+    judge = _judge(params.select_generator, params.images, manifest)
+    snapshots, measured = _score(judge, params.select_generator.cas_snapshots, needed, generators, places)
+    winner, reason, losers = choose(snapshots, needed, params.select_generator.cas_snapshots)
     table = _table(snapshots, measured, winner)
-    with replacing(data / "generator") as folder:
+    with replacing(out) as folder:
         for name in FILES:
             shutil.copyfile(generators / winner.place / name, folder / name)
         table.to_csv(folder / "scores.csv", index=False)
@@ -70,11 +76,10 @@ def select_generator(params: SelectGenerator, train_gan: TrainGan, images: Image
         seen = rows_of(manifest, "train", "validation")[["sha256", "label", "split"]]
         seen.sort_values(["sha256", "label"]).to_csv(folder / SEEN, index=False)
     log.info("  %s", reason)
-    return data / "generator"
 
 
 def _find(
-    train_gan: TrainGan, generators: Path, alarms: Mapping[str, list[dict[str, Any]]]
+    candidates: Mapping[str, Candidate], generators: Path, alarms: Mapping[str, list[dict[str, Any]]]
 ) -> tuple[list[Place], list[dict[str, Any]]]:
     """Places of all snapshots, and the trainings that left none, as losers with the reason.
 
@@ -82,7 +87,7 @@ def _find(
         BadInput: there is no snapshot.
     """
     places, absent = [], []
-    for name, candidate in train_gan.candidates.items():
+    for name, candidate in candidates.items():
         for seed in range(candidate.seeds):
             epochs = sorted(int(path.name) for path in (generators / name / f"seed_{seed}").iterdir())
             places += [(name, seed, epoch) for epoch in epochs]
@@ -93,7 +98,7 @@ def _find(
                 absent.append(place | {"reason": f"stopped before its first snapshot: {told}"})
     if not places:
         told = "; ".join(f"{each['candidate']} seed {each['seed']}: {each['reason']}" for each in absent)
-        raise BadInput(f"no training left a snapshot ({told}): change train_gan.candidates or train_gan.detectors")
+        raise BadInput(f"no training left a snapshot ({told}): change candidates or train_gan.detectors")
     return places, absent
 
 
@@ -200,4 +205,4 @@ def _value(snapshot: "Snapshot") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    command(lambda params: select_generator(params.select_generator, params.train_gan, params.images))
+    stage_command(select_generator)

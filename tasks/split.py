@@ -8,12 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.core.files import replacing, write_json
-from tasks.core.params import Split
+from tasks.core.params import Params, Split
 from tasks.data.manifest import fractions, read_manifest, write_manifest
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import log
+from tasks.support.stages import stage
 
 SPLITS = ["train", "validation", "test"]
 # Which members of a group of look-alikes stay: those that measure before those that are learned from.
@@ -21,8 +22,9 @@ _PRECEDENCE = {"test": 0, "validation": 1, "train": 2, "withheld": 2, "withheld_
 _REASONS = np.array(["near_duplicate_of_test", "near_duplicate_of_validation"])
 
 
-def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("data/split")) -> Path:
-    """Folder with manifest.parquet: the clean rows with `split`, `reason` and `natural_test`; counts.csv; checks.json.
+@stage(params=("split",), rooms=("data",), out="split")
+def split(params: Params, out: Path, *, clean: Path) -> None:
+    """Write manifest.parquet: the clean rows with `split`, `reason` and `natural_test`; counts.csv; checks.json.
 
     split: train, validation, test, withheld (taken from train by `split.keep`, seen by the oracle arm alone),
     withheld_validation (taken from validation, seen by none) or excluded, where `reason` says why. natural_test:
@@ -32,22 +34,21 @@ def split(params: Split, clean: Path = Path("data/clean"), out: Path = Path("dat
     Raises:
         BadInput: `split.keep` names an unknown class, or a fatal check failed; what was found is kept beside.
     """
-    rows = read_manifest(clean)
-    if unknown := sorted(set(params.keep) - set(rows["label"])):
+    rows, settings = read_manifest(clean), params.split
+    if unknown := sorted(set(settings.keep) - set(rows["label"])):
         raise BadInput(
             f"split.keep names class {', '.join(unknown)}, which the data does not have; "
             f"expected one of {', '.join(sorted(rows['label'].unique()))}: correct split.keep"
         )
-    rows = exclude_look_alikes(assign(rows, params))
+    rows = exclude_look_alikes(assign(rows, settings))
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, rows)
         counts = rows.groupby(["label", "split"]).size().unstack(fill_value=0)
         counts.to_csv(folder / "counts.csv")
-        results = _check(params, rows, counts)
+        results = _check(settings, rows, counts)
         write_json(folder / "checks.json", results)
         require(results)
     log.info("  %s", ", ".join(f"{name} {count}" for name, count in rows["split"].value_counts().sort_index().items()))
-    return out
 
 
 def assign(rows: pd.DataFrame, params: Split) -> pd.DataFrame:
@@ -93,7 +94,7 @@ def _check(params: Split, rows: pd.DataFrame, counts: pd.DataFrame) -> list[dict
     needed = counts.reindex(columns=SPLITS, fill_value=0).reset_index()
     used = rows[rows["split"] != "excluded"]
     drawn = rows[rows["source_split"].isna()]
-    aims = params.shares.model_dump()
+    aims = {name: getattr(params.shares, name) for name in SPLITS}
     shares = pd.DataFrame({"split": SPLITS, "aim": [aims[name] for name in SPLITS]})
     shares["share"] = (
         shares["split"].map(pd.Series(drawn_splits(drawn, params)).value_counts(normalize=True)).fillna(0.0)
@@ -142,4 +143,4 @@ def _spread(rows: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    command(lambda params: split(params.split))
+    stage_command(split)

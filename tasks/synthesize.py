@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.core.files import read_json, replacing, sha256_of, write_json
-from tasks.core.params import Images, Synthesize
+from tasks.core.params import Images, Params, Synthesize
 from tasks.data.balance import plan
 from tasks.data.images import read_images, write_image
 from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of, write_manifest
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import bar, log
+from tasks.support.stages import stage
 
 if TYPE_CHECKING:
     from tasks.networks.sampling import Generator
@@ -44,8 +45,9 @@ _PROMISE = Check(
 )
 
 
-def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) -> Path:
-    """Folder with <class>/<number>.png of the images kept, manifest.parquet with all real rows and theirs, balance.csv,
+@stage(params=("compute", "images", "synthesize"), rooms=("data", "networks", "classifier", "quality"), out="synthetic")
+def synthesize(params: Params, out: Path, *, raw: Path, split: Path, generator: Path) -> None:
+    """Write <class>/<number>.png of the images kept, manifest.parquet with all real rows and theirs, balance.csv,
     filter.json and, where classes were to be filled, the picture triples.png.
 
     For a comparison it also has, under the split `unfiltered`, as many images of each class that the generator made
@@ -57,14 +59,15 @@ def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) ->
     Raises:
         BadInput: the images kept are not those promised.
     """
-    manifest, selection = read_manifest(data / "split"), read_json(data / "generator/selection.json")
-    planned = plan(rows_of(manifest, "train"), selection["classes"], params)
+    manifest, selection = read_manifest(split), read_json(generator / "selection.json")
+    planned = plan(rows_of(manifest, "train"), selection["classes"], params.synthesize)
     wanted = {
         str(label): int(count) for label, count in zip(planned["label"], planned["synthetic"], strict=True) if count
     }
-    out = data / "synthetic"
     with replacing(out, keep_refused=True) as folder:
-        filled, rows = _fill_all(params, images, manifest, wanted, data / "generator", folder) if wanted else ({}, [])
+        filled, rows = (
+            _fill_all(params.synthesize, params.images, manifest, wanted, generator, folder) if wanted else ({}, [])
+        )
         balance = _settle(planned, filled)
         manifest = _with_synthetic(manifest, rows, out)
         trained = rows_of(manifest, "train").groupby("label").size()
@@ -78,7 +81,6 @@ def synthesize(params: Synthesize, images: Images, data: Path = Path("data")) ->
     log.info("  %d images in %d classes", balance["synthetic"].sum(), (balance["synthetic"] > 0).sum())
     for label, reason in balance.loc[balance["abstained"].notna(), ["label", "abstained"]].itertuples(index=False):
         log.info("  no images of class %s: %s", label, reason)
-    return out
 
 
 def _settle(planned: pd.DataFrame, filled: "Mapping[str, Filling]") -> pd.DataFrame:
@@ -210,4 +212,4 @@ def _summary(filling: "Filling") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    command(lambda params: synthesize(params.synthesize, params.images))
+    stage_command(synthesize)

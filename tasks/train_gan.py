@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.files import remove_others, replacing, write_json
-from tasks.core.params import Candidate, Compute, Dcgan, Images, TrainGan
+from tasks.core.params import Candidate, Dcgan, Params
 from tasks.data.images import read_images
 from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.report.history_plot import draw_history
 from tasks.report.network_plot import draw_network
 from tasks.report.plots import draw_grid
-from tasks.support.commands import command_for_each
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.progress import log
+from tasks.support.stages import stage
 from tasks.support.tracking import Run, child_run
 
 if TYPE_CHECKING:
@@ -29,8 +30,14 @@ STATE = Path(".state/train_gan")
 _GRID = {"conditional": (1, 10), "dcgan": (7, 7)}  # rows for each class, and columns
 
 
-def train_gan(params: TrainGan, images: Images, compute: Compute, name: str, data: Path = Path("data")) -> Path:
-    """Folder of the candidate `name`: its snapshots, history and alarms, and pictures of all of it.
+@stage(
+    params=("compute", "images", "train_gan", "candidates"),
+    rooms=("data", "networks", "gan"),
+    out="generators",
+    each="candidates",
+)
+def train_gan(params: Params, out: Path, *, raw: Path, split: Path) -> None:
+    """Write the folder of a candidate: its snapshots, history and alarms, and pictures of all of it.
 
     Each snapshot is a folder seed_<seed>/<epoch> with generator.npz, generator.json and grid.png, made from the same
     latents each time. Beside them lie history.csv, history.png, alarms.json and a diagram of each network.
@@ -39,25 +46,23 @@ def train_gan(params: TrainGan, images: Images, compute: Compute, name: str, dat
     on from its last snapshot, whose state lies in `.state/train_gan/`.
 
     Raises:
-        BadInput: there is no such candidate, or no such class.
+        BadInput: the candidate names a class that the data does not have.
     """
     from tasks.gan.parts import Setting  # deferred: TensorFlow takes seconds to start
     from tasks.gan.resuming import key_of
 
-    if name not in params.candidates:
-        raise BadInput(f"no candidate {name} in params.yaml; expected one of {', '.join(params.candidates)}")
+    name, images = out.name, params.images
     candidate = params.candidates[name]
-    manifest = read_manifest(data / "split")
+    manifest = read_manifest(split)
     classes = class_names(manifest)
     _check_classes(name, candidate, classes)
     rows = rows_of(manifest, "train").sort_values(["label", "path"])
-    pixels = read_images(rows["path"], images.size_px, images.channels, params.in_memory_mb)
-    setting = Setting(params, candidate, compute, pixels, label_indices(rows, classes), classes)
-    trained_with = [candidate, compute, params.detectors, params.score_images]
+    pixels = read_images(rows["path"], images.size_px, images.channels, params.machine.in_memory_mb)
+    setting = Setting(params.train_gan, candidate, params.compute, pixels, label_indices(rows, classes), classes)
+    trained_with = [candidate, params.compute, params.train_gan]
     key = key_of({"settings": str(trained_with), "classes": classes}, pixels, setting.labels)
-    remove_others(STATE, set(params.candidates))
     remove_others(STATE / name, {key})
-    with child_run(name, candidate.model_dump()) as run, replacing(data / "generators" / name) as folder:
+    with child_run(name, candidate.model_dump()) as run, replacing(out) as folder:
         history = _train(setting, STATE / name / key, folder, run)
         for path in sorted(folder.glob("*.*")):
             run.file(path)
@@ -67,14 +72,13 @@ def train_gan(params: TrainGan, images: Images, compute: Compute, name: str, dat
     for row in history.groupby(["seed", "part"], sort=False).last().reset_index().to_dict("records"):
         found = (row["seed"], row["part"], row["kid"], row["diversity_least"])
         log.info("  %s, seed %d, %s: KID %.4f against train, least diversity %.2f", name, *found)
-    return data / "generators" / name
 
 
 def _check_classes(name: str, candidate: Candidate, classes: list[str]) -> None:
     unknown = sorted(set((candidate.classes if isinstance(candidate, Dcgan) else None) or []) - set(classes))
     if unknown:
         raise BadInput(
-            f"train_gan.candidates.{name}.classes names {', '.join(unknown)}, which the data does not have: "
+            f"candidates.{name}.classes names {', '.join(unknown)}, which the data does not have: "
             f"it has {', '.join(classes)}"
         )
 
@@ -150,4 +154,4 @@ def _draw(path: Path, generator: "Generator", kind: str) -> None:
 
 
 if __name__ == "__main__":
-    command_for_each(lambda params, name: train_gan(params.train_gan, params.images, params.compute, name))
+    stage_command(train_gan)

@@ -6,44 +6,48 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.core.files import replacing, write_json
-from tasks.core.params import Quality, Validate
+from tasks.core.params import Params, Quality, Validate
 from tasks.data.manifest import write_manifest
 from tasks.data.quality import DEFECTS, measure_files
 from tasks.sources.names import RESERVED
-from tasks.support.commands import command
+from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.executors import executor
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import bar, log
+from tasks.support.stages import stage
 
 SHARD = 512  # files that one process measures at a time; bounds its memory
 _WORTH_PROCESSES = 4  # shards; starting processes takes seconds
 
 
-def validate(params: Validate, raw: Path = Path("data/raw"), out: Path = Path("data/manifest")) -> Path:
-    """Folder with manifest.parquet (one row per file), counts.csv (per class) and checks.json.
+@stage(params=("validate",), rooms=("data",), out="manifest")
+def validate(params: Params, out: Path, *, raw: Path) -> None:
+    """Write a folder with manifest.parquet (one row per file), counts.csv (per class) and checks.json.
 
     Raises:
         BadInput: a fatal check failed, or there are fewer than two classes; what was found is kept beside.
     """
     files = pd.read_parquet(raw / RESERVED[0])
     files = files.rename(columns={"split": "source_split"}).assign(path=[f"{raw}/{name}" for name in files["path"]])
-    manifest = files[["path", "label", "origin", "source_split"]].join(_measure(list(files["path"]), params.quality))
+    manifest = files[["path", "label", "origin", "source_split"]].join(
+        _measure(list(files["path"]), params.validate.quality)
+    )
     counts = count_by_class(manifest)
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, manifest)
         counts.to_csv(folder / "counts.csv", index=False)
         if len(counts) < 2:
             raise BadInput(f"{raw} holds {len(counts)} class; expected two or more: add classes to the sources")
-        if missing := sorted(set(params.classes or []) - set(counts["label"])):
+        if missing := sorted(set(params.validate.classes or []) - set(counts["label"])):
             raise BadInput(
                 f"no file has the class {', '.join(missing)}, which validate.classes names: "
                 "complete the sources or correct it"
             )
         results = check(
             {
-                "raw_images": (manifest, _image_checks(params)),
-                "raw_classes": (counts, _class_checks(params, counts)),
+                "raw_images": (manifest, _image_checks(params.validate)),
+                "raw_classes": (counts, _class_checks(params.validate, counts)),
             }
         )
         write_json(folder / "checks.json", results)
@@ -52,7 +56,6 @@ def validate(params: Validate, raw: Path = Path("data/raw"), out: Path = Path("d
     log.info(
         "  %d files, %d with a defect, %d with a warning", len(files), manifest["defect"].notna().sum(), warned.sum()
     )
-    return out
 
 
 def count_by_class(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -140,4 +143,4 @@ def _class_checks(params: Validate, counts: pd.DataFrame) -> list[Check]:
 
 
 if __name__ == "__main__":
-    command(lambda params: validate(params.validate))
+    stage_command(validate)

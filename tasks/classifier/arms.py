@@ -63,7 +63,7 @@ def draw(
     """The randomness of a whole training, one `Draws` for each number of steps in `chunks`.
 
     Examples are drawn from the real images: naturally (each once an epoch), or with all classes equally likely
-    (`oversample`). A draw of a class that has synthetic images is then synthetic with probability `synthetic.share`.
+    (`oversample`). A draw of a class that has synthetic images is then synthetic with probability `synthetic_share`.
     A synthetic image is never mixed with another: its partner is real. The last `tail_share` of the steps draws real
     images alone, naturally, unmixed and weighted by class (deferred re-weighting, Cao et al. 2019). Each kind of
     randomness has a stream of its own, so that neither the chunks nor the other settings change it.
@@ -101,7 +101,7 @@ def _phases(arm: Arm, chunks: list[int]) -> Iterator[tuple[int, int]]:
 
 def _coefficients(arm: Arm, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     # Zhang et al. 2018, "mixup", section 2: lambda ~ Beta(alpha, alpha), here one for each example.
-    return rng.beta(arm.mixup.alpha, arm.mixup.alpha, count) if arm.mixup else np.ones(count)
+    return rng.beta(arm.mixup_alpha, arm.mixup_alpha, count) if arm.mixup_alpha else np.ones(count)
 
 
 def _label_coefficients(
@@ -111,7 +111,7 @@ def _label_coefficients(
 
     Chou et al. 2020, equation 8. Args: the real images of each example's class and of its partner's.
     """
-    if not arm.mixup or not arm.mixup.remix:
+    if not arm.mixup_alpha or not arm.remix:
         return share
     rarer = (own >= _REMIX_RATIO * other) & (share < _REMIX_SHARE)
     own_rarer = (other >= _REMIX_RATIO * own) & (1 - share < _REMIX_SHARE)
@@ -151,7 +151,7 @@ class _Weights:
         counts = np.bincount(labels[~synthetic], minlength=int(labels.max()) + 1)
         self._deferred = class_weights(counts)[labels]
         self._by_class = self._deferred if arm.loss == "weighted" else np.ones(len(labels))
-        self._by_origin = np.where(synthetic, arm.synthetic.weight if arm.synthetic else 1.0, 1.0)
+        self._by_origin = np.where(synthetic, arm.synthetic_weight if arm.synthetic_share else 1.0, 1.0)
 
     def __call__(
         self, indices: NDArray[np.int64], partners: NDArray[np.int64], coefficients: NDArray[np.float64]
@@ -188,7 +188,7 @@ class _Examples:
         self._synthetic = _Pool(np.flatnonzero(synthetic), labels, classes)
         # A class whose few synthetic images took half of its draws would learn those few by heart.
         made = self._synthetic.counts / np.maximum(self._synthetic.counts + self._real.counts, 1)
-        self._swap = np.minimum(arm.synthetic.share if arm.synthetic else 0.0, made)
+        self._swap = np.minimum(arm.synthetic_share or 0.0, made)
         self._epoch = self._real.members[:0]
 
     def draw(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -221,7 +221,7 @@ class _Schedule:
         first, second, self._mixing, late = streams
         self._arm, self._labels, self._synthetic = arm, labels, synthetic
         self._examples, self._partners = (_Examples(arm, labels, synthetic, stream) for stream in (first, second))
-        plain = arm.model_copy(update={"oversample": False, "synthetic": None})
+        plain = arm.model_copy(update={"oversample": False, "synthetic_share": None})
         self._tail = _Examples(plain, labels, synthetic, late)
         self._weigh = _Weights(arm, labels, synthetic)
         self._counts = np.bincount(labels[~synthetic], minlength=int(labels.max()) + 1)

@@ -80,7 +80,7 @@ def batch_of(
     labels float32 (batch, classes).
     """
     x, y = _signed(fed.images[step]), tf.one_hot(fed.labels[step], classes)
-    if arm.mixup:
+    if arm.mixup_alpha:
         x = mix(x, _signed(fed.other_images[step]), fed.coefficients[step])
         y = mix(y, tf.one_hot(fed.other_labels[step], classes), fed.label_coefficients[step])
     return change(x, fed.transforms[step], fed.brightness[step], augmentation), y

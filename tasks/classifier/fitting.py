@@ -16,8 +16,12 @@ _ALIKE = Arm(
     oversample=True,
     loss="cross_entropy",
     augmentation=None,
-    mixup=None,
-    synthetic=None,
+    mixup_alpha=None,
+    remix=False,
+    synthetic_share=None,
+    synthetic_weight=1.0,
+    filtered=True,
+    twin=False,
     tail_share=0.0,
 )
 

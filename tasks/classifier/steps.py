@@ -56,7 +56,9 @@ def compile_steps(
     prior = tf.constant(log_prior(examples, classes) * (arm.loss == "balanced_softmax"))
     correction = tf.constant(post_hoc(arm, examples, classes))
 
-    @tf.function(input_signature=[tf.TensorSpec([2]), Fed.spec(batch, examples.images.shape[1:], bool(arm.mixup))])
+    @tf.function(
+        input_signature=[tf.TensorSpec([2]), Fed.spec(batch, examples.images.shape[1:], bool(arm.mixup_alpha))]
+    )
     def steps(sums, fed):  # type: ignore[no-untyped-def]
         for step in tf.range(tf.shape(fed.images)[0]):
             x, y = batch_of(fed, step, arm, augmentation, classes)
@@ -67,7 +69,7 @@ def compile_steps(
 
     def run(draws: Draws) -> tuple[float, float]:
         sums = tf.zeros(2)
-        for fed in ahead(hand_overs(examples.images, examples.labels, draws, bool(arm.mixup))):
+        for fed in ahead(hand_overs(examples.images, examples.labels, draws, bool(arm.mixup_alpha))):
             sums = compiled(sums, Fed(*map(tf.constant, fed)))
         loss, accuracy = (float(total) / len(draws.indices) for total in sums)
         return loss, accuracy

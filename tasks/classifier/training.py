@@ -8,13 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from sklearn.metrics import recall_score
 
 from tasks.classifier.arms import Draws, draw
 from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.steps import Examples, build_optimizer, compile_steps, post_hoc
-from tasks.core.params import Arm, Train
-from tasks.core.params.roles import augmentation_of
-from tasks.evidence import metrics
+from tasks.core.params import Arm, Augmentation, Train
 from tasks.networks.outputs import compile_outputs
 from tasks.networks.weights import Weights, get_weights
 
@@ -44,6 +43,7 @@ class Trained:
 
 def train_seeds(
     arm: Arm,
+    augmentation: Augmentation | None,
     params: Train,
     classes: int,
     training: Examples,
@@ -63,7 +63,7 @@ def train_seeds(
     loaded = loaded_weights(model, params.network)
     optimizer = build_optimizer(model, params.optimizer, params.schedule, params.learning_rate, params.steps)
     fresh = [variable.value.numpy() for variable in optimizer.variables]
-    run = compile_steps(model, optimizer, arm, augmentation_of(params, arm), params.batch, classes, training)
+    run = compile_steps(model, optimizer, arm, augmentation, params.batch, classes, training)
     correction = post_hoc(arm, training, classes)
     probabilities = compile_outputs(model, tf.nn.softmax)
     for seed in range(1, params.seeds + 1):
@@ -71,7 +71,7 @@ def train_seeds(
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(value)
         history, step = [], 0
-        for draws in draws_of(arm, params, training, seed):
+        for draws in draws_of(arm, augmentation, params, training, seed):
             loss, accuracy = run(draws)
             step += len(draws.indices)
             _shift_bias(model, correction)
@@ -83,11 +83,13 @@ def train_seeds(
         yield Trained(seed, history, get_weights(model, trainable=True), predicted)
 
 
-def draws_of(arm: Arm, params: Train, training: Examples, seed: int) -> Iterator[Draws]:
+def draws_of(
+    arm: Arm, augmentation: Augmentation | None, params: Train, training: Examples, seed: int
+) -> Iterator[Draws]:
     """The draws of the training with that seed, one `Draws` for the steps up to each record."""
     size_px, rng = training.images.shape[2], np.random.default_rng(seed)
     of_training = (training.labels, training.synthetic, size_px, params.batch, _chunks(params), rng)
-    return draw(arm, augmentation_of(params, arm), *of_training)
+    return draw(arm, augmentation, *of_training)
 
 
 def _chunks(params: Train) -> list[int]:
@@ -104,13 +106,18 @@ def _shift_bias(model: keras.Model, by: NDArray[np.float32]) -> None:
 def _record(
     seed: int, step: int, loss: float, accuracy: float, predicted: NDArray[np.float32], labels: NDArray[np.integer[Any]]
 ) -> Record:
-    likelihood = predicted[np.arange(len(labels)), labels]
+    likelihood, chosen = predicted[np.arange(len(labels)), labels], predicted.argmax(axis=1)
     return Record(
         seed=seed,
         step=step,
         train_loss=loss,
         train_accuracy=accuracy,
         validation_loss=float(-np.log(np.maximum(likelihood, 1e-7)).mean()),
-        validation_accuracy=metrics.accuracy(predicted, labels),
-        validation_balanced_accuracy=metrics.balanced_accuracy(predicted, labels),
+        validation_accuracy=float((chosen == labels).mean()),
+        validation_balanced_accuracy=balanced_accuracy(chosen, labels),
     )
+
+
+def balanced_accuracy(chosen: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> float:
+    """Mean of the recalls of the classes present, of chosen classes int (n,). Best 1, worst 0, chance 1/classes."""
+    return float(recall_score(labels, chosen, labels=np.unique(labels), average="macro"))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.classifier.networks import build_classifier
-from tasks.core.params import Evaluate, Train
+from tasks.core.params import Arm, Evaluate, Train
 from tasks.core.params.roles import twin_of
 from tasks.evidence import metrics
 from tasks.evidence.results import ArmResult, scores_of, validated
@@ -76,7 +76,13 @@ class Comparison:
 
 
 def compare_arms(
-    params: Evaluate, train: Train, exams: Exams, trained: Path, none_made: str | None, unmade: list[str]
+    params: Evaluate,
+    train: Train,
+    compared: Mapping[str, Arm],
+    exams: Exams,
+    trained: Path,
+    none_made: str | None,
+    unmade: list[str],
 ) -> Comparison:
     """Predict with every arm in `trained`, and compare the pair chosen on validation.
 
@@ -85,9 +91,9 @@ def compare_arms(
         none_made: why there are no synthetic images, where there are none.
         unmade: sentences on classes that should have some and do not.
     """
-    labels, histories = exams.test.labels, {name: _history(trained / name) for name in train.arms}
-    pair = choose_pair(train.arms, {name: validated(history) for name, history in histories.items()})
-    on_test = {name: _predict(train, exams, exams.test, trained / name) for name in train.arms}
+    labels, histories = exams.test.labels, {name: _history(trained / name) for name in compared}
+    pair = choose_pair(compared, {name: validated(history) for name, history in histories.items()})
+    on_test = {name: _predict(train, exams, exams.test, trained / name) for name in compared}
     correct = {name: metrics.correct(each, labels) for name, each in on_test.items()}
 
     def gains(one: str, other: str) -> Gains:
@@ -97,7 +103,7 @@ def compare_arms(
         name: _result(exams, on_test[name], _predict(train, exams, exams.validation, trained / name), history)
         for name, history in histories.items()
     }
-    twin = twin_of(train.arms, pair[0]) or ""  # params.yaml is refused without one
+    twin = twin_of(compared, pair[0]) or ""  # params.yaml is refused without one
     found = gains(*pair)
     evidence = _evidence(params, exams, {name: arms[name] for name in pair}, found, twin, gains(pair[0], twin))
     verdict = decide(evidence, params, none_made)

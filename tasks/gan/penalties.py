@@ -9,7 +9,7 @@ _STEP = 0.01  # standard deviation of the noise, of a range of pixels from -1 to
 Judge = Callable[[tf.Tensor], tf.Tensor]
 
 
-def exact(judge: Judge, images: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:  # noqa: ARG001
+def exact(judge: Judge, images: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Mean squared norm of the gradient of each image's logit by the image (Mescheder et al. 2018, equation 9).
 
     0 where D is flat. Only where each logit depends on its own image alone (no batch norm in D).

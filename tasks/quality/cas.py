@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from tasks.classifier.fitting import fit, probabilities_of
 from tasks.classifier.steps import Examples
+from tasks.classifier.training import balanced_accuracy
 from tasks.core.params import Training
-from tasks.evidence.metrics import balanced_accuracy
 from tasks.quality.guards import Labelled
 
 
@@ -47,7 +47,8 @@ def cas(
     examples = Examples(images, labels, np.zeros(len(labels), np.bool_))  # `fit` draws all alike, whoever made them
     accuracies = [
         balanced_accuracy(
-            probabilities_of(fit(training, examples, classes, seed))(validation.images), validation.labels
+            probabilities_of(fit(training, examples, classes, seed))(validation.images).argmax(axis=1),
+            validation.labels,
         )
         for seed in seeds
     ]

@@ -13,7 +13,6 @@ from tasks.classifier.feeding import batch_of, change, hand_overs
 from tasks.classifier.steps import Examples
 from tasks.classifier.training import draws_of
 from tasks.core.params import Arm, Augmentation, Train
-from tasks.core.params.roles import augmentation_of
 from tasks.networks.affine import affine_transforms
 from tasks.networks.ranges import to_bytes, to_signed
 from tasks.report.plots import plain, save
@@ -25,16 +24,17 @@ _LEAST_SHARE = 0.005  # of an image or a label; less is neither named nor marked
 _BINS = 20
 
 
-def draw_pictures(folder: Path, arm: Arm, params: Train, examples: Examples, classes: list[str]) -> None:
+def draw_pictures(
+    folder: Path, arm: Arm, augmentation: Augmentation | None, params: Train, examples: Examples, classes: list[str]
+) -> None:
     """Write batch.png, beta.png of an arm that mixes, and changes.png of one that changes images, into `folder`."""
-    augmentation = augmentation_of(params, arm)
-    draws = next(draws_of(arm, params, examples, _SEED))
+    draws = next(draws_of(arm, augmentation, params, examples, _SEED))
     first = _some(draws, 0, slice(None))
     batch = batch_images(arm, augmentation, examples, len(classes), first)
     _draw_batch(folder / "batch.png", arm, batch, captions(first, examples, classes), with_synthetic(first, examples))
     mixed = draws.coefficients[: steps_before_tail(arm, params.steps)]
-    if arm.mixup and len(mixed):  # the tail may be the whole of a short training
-        _draw_beta(folder / "beta.png", arm.mixup.alpha, mixed)
+    if arm.mixup_alpha and len(mixed):  # the tail may be the whole of a short training
+        _draw_beta(folder / "beta.png", arm.mixup_alpha, mixed)
     if augmentation:
         _draw_changes(folder / "changes.png", arm, augmentation, examples, _some(draws, 0, slice(_COLUMNS - 1)))
 
@@ -49,7 +49,7 @@ def batch_images(
 ) -> NDArray[np.uint8]:
     """Images uint8 (batch, height, width, channels) as the network is given them in a step, up to rounding."""
     step = Draws(*(getattr(drawn, field.name)[None] for field in fields(Draws)))
-    fed = next(hand_overs(examples.images, examples.labels, step, bool(arm.mixup)))
+    fed = next(hand_overs(examples.images, examples.labels, step, bool(arm.mixup_alpha)))
     images, _ = batch_of(fed, 0, arm, augmentation, classes)
     return to_bytes(images.numpy())
 
@@ -82,11 +82,11 @@ def with_synthetic(drawn: Draws, examples: Examples) -> NDArray[np.bool_]:
 def _draw_batch(path: Path, arm: Arm, images: NDArray[np.uint8], lines: list[str], marks: NDArray[np.bool_]) -> None:
     cells = [Cell(*each) for each in zip(images, lines, marks.tolist(), strict=True)][:_MOST_IMAGES]
     done = " and ".join(
-        ["mixed"] * (arm.mixup is not None) + [f"changed by {arm.augmentation}"] * bool(arm.augmentation)
+        ["mixed"] * (arm.mixup_alpha is not None) + [f"changed by {arm.augmentation}"] * bool(arm.augmentation)
     )
     note = f"{len(cells)} of {len(images)} images{f', {done},' * bool(done)} as the network is given them"
-    if arm.synthetic:
-        made = "a real image in place of a synthetic one" if arm.synthetic.twin else "a synthetic image"
+    if arm.synthetic_share:
+        made = "a real image in place of a synthetic one" if arm.twin else "a synthetic image"
         note += f"; in an orange frame: {made} takes part"
     draw_sheet(path, f"First batch of seed {_SEED}, with its labels", _rows("", cells), note)
 

@@ -83,7 +83,7 @@ def overfitting_table(comparison: Comparison, arms: Mapping[str, Arm]) -> list[s
     for name, result in comparison.arms.items():
         arm, history = arms[name], result.history
         last, best = history.iloc[-1], history.iloc[int(history["validation_loss"].argmin())]
-        alpha = f"{arm.mixup.alpha:g}" if arm.mixup else "none"
+        alpha = f"{arm.mixup_alpha:g}" if arm.mixup_alpha else "none"
         ends = [f"{last['train_accuracy']:.4f}", f"{last['validation_accuracy']:.4f}", f"{result.overfitting:+.4f}"]
         rows.append([name, arm.augmentation or "none", alpha, *ends, f"{best['step']:.0f} of {last['step']:.0f}"])
     header = ["arm", "augmentation", "mixup alpha", "training accuracy", "validation accuracy", "gap"]

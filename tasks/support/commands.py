@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from operator import attrgetter
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,29 +24,8 @@ LOCK = Path(".state/lock")
 _DISK_TROUBLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
-def command(stage: Stage | Callable[[Params], object]) -> None:
-    """Run a stage with the parameters of the project; a user's mistake is one line on stderr and exit code 1.
-
-    A stage that runs for each candidate or arm has its name as the only argument.
-    """
-    if not isinstance(stage, Stage):
-        project_command(stage)
-        return
-    if len(sys.argv) != (2 if stage.each else 1):
-        sys.exit(f"usage: python -m tasks.{stage.name}{f' NAME (a key of {stage.each})' if stage.each else ''}")
-    item = sys.argv[1] if stage.each else None
-    project_command(lambda params: compute(stage, params, item))
-
-
-def command_for_each(run: Callable[[Params, str], object]) -> None:
-    """The same for a function of parameters and name."""
-    if len(sys.argv) != 2:
-        sys.exit(f"usage: python -m tasks.{Path(sys.argv[0]).stem} NAME (one of those in params.yaml)")
-    project_command(lambda params: run(params, sys.argv[1]))
-
-
-def project_command(run: Callable[[Params], object]) -> None:
-    """The same for what is no stage: run it alone in the project, with its parameters."""
+def command(run: Callable[[Params], object]) -> None:
+    """Run a function of the parameters alone in the project; a user's mistake is one line on stderr and exit code 1."""
 
     def locked() -> None:
         with alone():
@@ -60,27 +38,32 @@ def project_command(run: Callable[[Params], object]) -> None:
     sys.exit(guarded(locked))
 
 
+def stage_command(stage: Stage) -> None:
+    """Run a stage of the project in the current folder; the item of one that runs for each is the only argument.
+
+    An item that the parameters do not name is an error that says which they name.
+    """
+    items = len(sys.argv) - 1
+    if items != (stage.each is not None):
+        item = f" NAME (one of {stage.each} in the parameters)" if stage.each else ""
+        sys.exit(f"usage: python -m tasks.{stage.name}{item}")
+    command(lambda params: compute(stage, params, *sys.argv[1:]))
+
+
 def compute(stage: Stage, params: Params, item: str | None = None) -> None:
     """Run a stage of the project, mirrored in MLflow if it is one to look at: what commands and flows have in common.
 
     Raises:
         BadInput: the stage has no such item, or stops for another mistake of the user.
     """
-    if item is None and stage.name not in ON_PARENT:
-        stage.run(params)
-        return
-    out = DATA / stage.out / (item or "")
-    with tracked(stage.name, item, _params_of(stage, params, item), out, draw_grid) as listener, listening(listener):
+    items: Mapping[str, Section] = getattr(params, stage.each) if stage.each else {}
+    if item not in items and stage.name not in ON_PARENT:
         stage.run(params, item)
-
-
-def _params_of(stage: Stage, params: Params, item: str | None) -> dict[str, object]:
-    if stage.each is None or item is None:
-        return {}
-    items: Mapping[str, Section] = attrgetter(stage.each)(params)
-    if item not in items:
-        raise BadInput(f"{stage.each} has no {item}; expected one of {', '.join(items)}")
-    return items[item].model_dump()
+        return
+    settings = items[item].model_dump() if item else {}
+    out = DATA / stage.out / (item or "")
+    with tracked(stage.name, item, settings, out, draw_grid) as listener, listening(listener):
+        stage.run(params, item)
 
 
 def guarded(run: Callable[[], object]) -> int:

@@ -63,7 +63,7 @@ def _mirror_summary(run: Run, out: Path) -> None:
     if (path := out / "metrics.json").exists():
         run.metrics(_numbers(read_json(path)))
     if (path := out / "verdict.json").exists():
-        run.tags({"verdict": read_json(path)["answer"]})
+        run.tags({"verdict": read_json(path).get("answer")})
     if (path := out / "summary.txt").exists():
         run.tags({"mlflow.note.content": path.read_text(encoding="utf-8")})
 

@@ -20,6 +20,7 @@ import yaml
 
 from tasks.core import environment
 from tasks.core.files import sha256_of
+from tasks.core.params import FILES
 from tasks.support import leases
 from tasks.support.errors import first_line, retried
 from tasks.support.progress import log
@@ -29,7 +30,6 @@ T = TypeVar("T")
 EXPERIMENT = "equipoise"
 KEY, STAGE, OUTCOME = "equipoise.key", "equipoise.stage", "equipoise.outcome"
 PAUSES_S, WITHIN_S = (0.5, 1.0, 2.0), 5.0  # of attempts; over HTTP, MLflow makes three of its own, which take longer
-_SETTINGS = ("params.yaml", "tuning.yaml")
 _WORST_FIRST = ("FAILED", "KILLED", "FINISHED")
 _LEASES = leases.Leases()
 _PARENTS = threading.Lock()  # arms on threads open and end one parent
@@ -45,7 +45,7 @@ def project_key() -> str:
     dvc.yaml says which code that is. Code that only the stage `report` depends on draws what is there: another legend
     makes no other run. A git commit would not do, as one of a README makes no other run, and an edit before it does.
     """
-    values = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in map(Path, _SETTINGS) if path.exists()]
+    values = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in map(Path, FILES) if path.exists()]
     digest = hashlib.sha256(json.dumps(values, default=str).encode())  # values, as a comment makes no other run
     for path in (Path("data/sources.json"), *deciding_code()):
         digest.update(f"{path}\0{sha256_of(path)}\n".encode())
@@ -167,7 +167,7 @@ def _hold_parent(client: Any) -> str:
         if not parents:
             name, tags = f"rebalance-{key[:8]}", {KEY: key, **leases.tags()}
             run_id = str(client.create_run(experiment, tags=tags, run_name=name).info.run_id)
-            for path in filter(os.path.exists, _SETTINGS):
+            for path in filter(os.path.exists, FILES):
                 client.log_artifact(run_id, path)
         else:
             run_id = str(parents[0].info.run_id)

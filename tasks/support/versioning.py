@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tasks.core.params import FILES
 from tasks.support.errors import BadInput
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ LOCK_TIMEOUT_S = 60.0
 class Versions:
     """The DVC project in the current folder, with its parameters and code as they were when this object was made."""
 
-    def __init__(self, params_file: Path) -> None:
+    def __init__(self) -> None:
         """Open the project.
 
         Raises:
@@ -37,7 +38,7 @@ class Versions:
             self._repo = Repo(".")
         except DvcException as error:
             raise BadInput(f"no DVC project in a git repository here ({error}): run in a clone made by git") from error
-        self._read = {path: _sha256(path) for path in (params_file, *Path("tasks").rglob("*.py"))}
+        self._read = {path: _sha256(path) for path in (*map(Path, FILES), *Path("tasks").rglob("*.py"))}
 
     def order(self) -> list[str]:
         """All stages in the order in which `dvc repro` runs and records them."""
@@ -94,8 +95,8 @@ def deciding_code() -> list[Path]:
         for dependency in stage.get("do", stage)["deps"]
         if not dependency.startswith("data/")
     }
-    folders = [file for path in dependencies if path.is_dir() for file in path.rglob("*.py")]
-    return sorted({*folders, *(path for path in dependencies if path.is_file())})
+    inside = {file for path in dependencies if path.is_dir() for file in path.rglob("*") if file.suffix != ".pyc"}
+    return sorted(path for path in dependencies | inside if path.is_file())
 
 
 def _sha256(path: Path) -> str:

@@ -63,14 +63,14 @@ def _count(params: Params, out: Path, *, raw: Path) -> None:
     (out / "width.csv").write_text(str(params.train_gan.score_images))
 
 
-STAGE = stage(params=(), rooms=(), out="counts")(_count)
+STAGE = stage(params=["train_gan"], rooms=[], out="counts")(_count)
 
 
 @pytest.fixture
 def counted(project: Path) -> Path:
     (project / "data/raw").mkdir()
     (project / "data/raw/one.png").write_bytes(b"")
-    for name in ("params.yaml", "data/sources.json"):
+    for name in ("params.yaml", "tuning.yaml", "data/sources.json"):
         shutil.copy(ROOT / name, project / name)
     return project
 
@@ -83,7 +83,7 @@ def test_a_stage_without_items_is_run_in_the_project_and_not_tracked(counted: Pa
 
 def test_a_stage_of_items_is_mirrored_with_what_it_told(counted: Path) -> None:
     params = load()
-    each = replace(STAGE, each="train_gan.candidates")
+    each = replace(STAGE, params=("train_gan", "candidates"), each="candidates")
     compute(each, params, "dcgan")
     assert (counted / "data/counts/dcgan/width.csv").exists()
     client = MlflowClient()
@@ -91,5 +91,7 @@ def test_a_stage_of_items_is_mirrored_with_what_it_told(counted: Path) -> None:
     assert run.data.metrics == {"files": 1.0}
     assert run.data.params["kind"] == "dcgan"
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["width.csv"]
-    with pytest.raises(BadInput, match=r"^train_gan\.candidates has no other; expected one of conditional, dcgan$"):
+    with pytest.raises(
+        BadInput, match=r"^no other among candidates in the parameters; expected one of conditional, dcgan$"
+    ):
         compute(each, params, "other")

@@ -71,32 +71,28 @@ class Augmentation(Section):
         return self
 
 
-class Mixup(Section):
-    alpha: Annotated[float, Field(gt=0, le=10)]
-    remix: bool
-
-
-class Synthetic(Section):
-    share: Annotated[float, Field(gt=0, le=1)]
-    weight: Annotated[float, Field(gt=0, le=1)]
-    filtered: bool
-    twin: bool
-
-
 class Arm(Section):
     rows: Literal["split", "synthetic"]
     withheld: bool
     oversample: bool
     loss: Literal["cross_entropy", "weighted", "logit_adjusted", "balanced_softmax"]
     augmentation: Name | None
-    mixup: Mixup | None
-    synthetic: Synthetic | None
+    mixup_alpha: Annotated[float, Field(gt=0, le=10)] | None
+    remix: bool
+    synthetic_share: Annotated[float, Field(gt=0, le=1)] | None
+    synthetic_weight: Annotated[float, Field(gt=0, le=1)]
+    filtered: bool
+    twin: bool
     tail_share: Annotated[float, Field(ge=0, lt=1)]
 
     @model_validator(mode="after")
     def _terms_fit(self) -> "Arm":
-        if (self.rows == "synthetic") != (self.synthetic is not None):
-            raise ValueError("rows: synthetic needs a section synthetic, and rows: split needs synthetic: null")
+        if (self.rows == "synthetic") != (self.synthetic_share is not None):
+            raise ValueError("rows: synthetic needs a synthetic_share, and rows: split needs synthetic_share: null")
+        if self.twin and self.synthetic_share is None:
+            raise ValueError("twin: true needs rows: synthetic and a synthetic_share, whose images it replaces")
+        if self.remix and self.mixup_alpha is None:
+            raise ValueError("remix: true needs a mixup_alpha: it changes the labels of mixed images")
         if self.oversample and self.loss != "cross_entropy":
             raise ValueError(f"oversample and loss {self.loss} correct the same thing twice: choose one")
         if self.tail_share and self.loss != "cross_entropy":
@@ -111,17 +107,6 @@ class Train(Steps):
     optimizer: Literal["adam", "rmsprop"]
     schedule: Literal["cosine", "constant"]
     size_px: Annotated[int, Field(ge=8, le=512)] | None
-    in_memory_mb: Annotated[float, Field(ge=0)]
-    augmentations: dict[Name, Augmentation]
-    arms: Annotated[dict[Name, Arm], Field(min_length=2)]
-
-    @model_validator(mode="after")
-    def _augmentations_known(self) -> "Train":
-        for name, arm in self.arms.items():
-            if arm.augmentation is not None and arm.augmentation not in self.augmentations:
-                known = ", ".join(self.augmentations) or "none"
-                raise ValueError(f"arms.{name} names augmentation {arm.augmentation}; train.augmentations has {known}")
-        return self
 
 
 class Evaluate(Section):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tasks.core.params.classifiers import Training
-from tasks.core.params.section import ClassName, Name, Section, Seed, Share
+from tasks.core.params.section import ClassName, Section, Seed, Share
 
 _MOST_SNAPSHOTS = 1000  # of a training
 
@@ -101,10 +101,8 @@ class Detectors(Section):
 
 
 class TrainGan(Section):
-    in_memory_mb: Annotated[float, Field(ge=0)]
     score_images: Annotated[int, Field(ge=10, le=100_000)]
     detectors: Detectors
-    candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
 
 
 class Guards(Section):

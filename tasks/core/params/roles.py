@@ -8,12 +8,12 @@ from tasks.core.params.data import Images
 
 def generative_arms(arms: Mapping[str, Arm]) -> list[str]:
     """Names of the arms with images of a generator, but for those with images that a user does not have."""
-    return [name for name, arm in arms.items() if arm.synthetic and not arm.synthetic.twin and not arm.withheld]
+    return [name for name, arm in arms.items() if arm.synthetic_share and not arm.twin and not arm.withheld]
 
 
 def free_arms(arms: Mapping[str, Arm]) -> list[str]:
     """Names of the arms that cost nothing: real images only, no controls, and none that a user does not have."""
-    return [name for name, arm in arms.items() if not arm.synthetic and not arm.withheld]
+    return [name for name, arm in arms.items() if not arm.synthetic_share and not arm.withheld]
 
 
 def twin_of(arms: Mapping[str, Arm], name: str) -> str | None:
@@ -21,18 +21,13 @@ def twin_of(arms: Mapping[str, Arm], name: str) -> str | None:
 
     Whether images are filtered does not matter to it.
     """
-    synthetic = arms[name].synthetic
-    wanted = [
-        arms[name].model_copy(update={"synthetic": synthetic.model_copy(update={"twin": True, "filtered": filtered})})
-        for filtered in (True, False)
-        if synthetic
-    ]
+    wanted = [arms[name].model_copy(update={"twin": True, "filtered": filtered}) for filtered in (True, False)]
     return next((other for other, arm in arms.items() if arm in wanted), None)
 
 
-def augmentation_of(train: Train, arm: Arm) -> Augmentation | None:
+def augmentation_of(augmentations: Mapping[str, Augmentation], arm: Arm) -> Augmentation | None:
     """How an arm's training images are changed at random; None leaves them as they are."""
-    return train.augmentations[arm.augmentation] if arm.augmentation else None
+    return augmentations[arm.augmentation] if arm.augmentation else None
 
 
 def side_px(train: Train, images: Images) -> int:
