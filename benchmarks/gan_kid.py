@@ -108,9 +108,10 @@ def trained(
 
 
 def _made(gan: "Gan", latent: int) -> NDArray[np.uint8]:
-    from tasks.networks.sampling import Generator, draw_latents
+    from tasks.networks.checkpoints import Generator, draw_latents
 
-    return Generator([gan.average], ["cat"], latent).generate(draw_latents([0], 2000, latent), np.zeros(2000, np.int32))
+    latents = draw_latents(0, "cat", range(2000), latent)
+    return Generator([gan.average], ["cat"], latent).generate(latents, np.zeros(2000, np.int32))
 
 
 def scorer(images: dict[tuple[str, str], NDArray[np.uint8]]) -> Score:

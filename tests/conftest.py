@@ -11,7 +11,7 @@ from PIL import Image
 from tasks.core import environment
 from tasks.core.environment import pin
 from tasks.core.params import Compute
-from tasks.networks.quiet import import_tensorflow
+from tasks.networks import import_tensorflow
 
 pin(Compute(intra_op_threads=1, xla=False, mixed_precision=False))
 

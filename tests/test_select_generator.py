@@ -10,9 +10,8 @@ from tasks.core.files import read_json, sha256_of, write_json
 from tasks.core.params import Guards, Images, SelectGenerator, TrainGan, Training, load
 from tasks.data.images import write_image
 from tasks.data.manifest import read_manifest, rows_of, write_manifest
-from tasks.networks.checkpoints import save_generator
+from tasks.networks.checkpoints import Generator, draw_latents, save_generator
 from tasks.networks.kinds import build_generator
-from tasks.networks.sampling import Generator, draw_latents
 from tasks.networks.weights import Weights, get_weights, set_weights
 from tasks.select_generator import select_generator
 from tasks.support.errors import BadInput
@@ -80,9 +79,9 @@ def _write_data(data: Path, weights: Weights) -> None:
     network = build_generator(SETTINGS, len(CLASSES), dropout=0.0, seed=0, policy="float32")
     set_weights(network, weights)
     real, rows = Generator([network], CLASSES, SETTINGS["latent"]), []
-    for number, (split, counts) in enumerate(COUNTS.items()):
+    for split, counts in COUNTS.items():
         labels = np.repeat(np.arange(3, dtype=np.int32), counts)
-        made = real.generate(draw_latents([9, number], len(labels), SETTINGS["latent"]), labels)
+        made = real.generate(draw_latents(9, split, range(len(labels)), SETTINGS["latent"]), labels)
         for index, (image, label) in enumerate(zip(made, labels, strict=True)):
             path = data / "raw" / CLASSES[label] / f"{split}-{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,7 @@ from tasks.data.manifest import read_manifest, write_manifest
 from tasks.evaluate import read_exams
 from tasks.evidence.comparison import _predict
 from tasks.evidence.metrics import accuracy
-from tasks.networks.checkpoints import load_generator
-from tasks.networks.sampling import draw_latents
+from tasks.networks.checkpoints import draw_latents, load_generator
 from tasks.networks.weights import load_weights
 from tasks.support.errors import BadInput
 from tasks.train import train
@@ -115,7 +114,7 @@ def test_a_dcgan_is_trained_for_its_classes_alone_from_a_start_on_all(split: Pat
     assert rows == [(seed, *row) for seed in (0, 1) for row in (("warm start", 1), ("dog", 1), ("dog", 2))]
     first, second = (load_generator(folder / f"seed_{seed}/00002") for seed in (0, 1))
     assert first.classes == ["dog"]
-    latents, labels = draw_latents([0], 4, first.latent), np.zeros(4, np.int32)
+    latents, labels = draw_latents(0, "dog", range(4), first.latent), np.zeros(4, np.int32)
     assert (first.generate(latents, labels) != second.generate(latents, labels)).any()
 
 

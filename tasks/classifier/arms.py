@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.params import Arm, Augmentation
-from tasks.networks.affine import IDENTITY, affine_transforms
+from tasks.networks.augmentation import IDENTITY, affine_transforms
 
 Labels = NDArray[np.integer[Any]]
 Floats = NDArray[np.float32]

@@ -8,7 +8,7 @@ from keras import applications
 
 from tasks.classifier.base_weights import load_base
 from tasks.core.params import Pretrained
-from tasks.networks.initial import assign_initial
+from tasks.networks.classifiers import assign_initial
 
 _KINDS: dict[str, tuple[Callable[..., keras.Model], Callable[[Any], Any]]] = {  # with the preprocessing of bytes
     "VGG16": (applications.VGG16, applications.vgg16.preprocess_input),

@@ -14,7 +14,7 @@ from tasks.classifier.arms import Draws, draw
 from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.steps import Examples, build_optimizer, compile_steps, post_hoc
 from tasks.core.params import Arm, Augmentation, Train
-from tasks.networks.outputs import compile_outputs
+from tasks.networks.features import compile_outputs
 from tasks.networks.weights import Weights, get_weights
 
 

@@ -16,7 +16,7 @@ from tasks.evidence import metrics
 from tasks.evidence.results import ArmResult, scores_of, validated
 from tasks.evidence.statistics import Difference, Gains, Resolution, compare, gap_share, holm, resolution, sign_flip
 from tasks.evidence.verdict import Evidence, Verdict, choose_pair, decide
-from tasks.networks.outputs import predict
+from tasks.networks.features import predict
 from tasks.networks.weights import load_weights
 
 RESOLVED = 0.01  # to which the report says what it takes to know a difference

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tasks.classifier.fitting import features_of, fit
 from tasks.classifier.steps import Examples
 from tasks.core.params import Training
-from tasks.networks.outputs import OfImages
+from tasks.networks.features import OfImages
 
 
 def evaluator(

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from tasks.core.params import SelectGenerator
 from tasks.gan.scores import Interval
+from tasks.networks.checkpoints import Generator, draw_latents
 from tasks.networks.features import random_network
-from tasks.networks.sampling import Generator, draw_latents
 from tasks.quality.cas import cas, labels_to_make
 from tasks.quality.evaluator import evaluator
 from tasks.quality.guards import EVALUATOR, Labelled, Measure, refusals
@@ -49,21 +49,21 @@ class Judge:
         """KID of the classes that a generator makes, an image for each validation image, or for every so many."""
         labels = np.sort(self._held_out(generator))
         count = min(len(labels), _KID_IMAGES)
-        found = self._measure.kid(self._make(generator, labels[np.arange(count) * len(labels) // count], 0))
+        found = self._measure.kid(self._make(generator, labels[np.arange(count) * len(labels) // count], "kid"))
         return Interval(*(round(value, _DIGITS) for value in (found.value, found.low, found.high)))
 
     def guard(self, generator: Generator) -> tuple[dict[str, Any], dict[str, str]]:
         """Scores by class of `Measure.measure`, and the sentence of a guard for each class that one refuses."""
         kinds, counts = np.unique(self._held_out(generator), return_counts=True)
         labels = np.repeat(kinds, np.minimum(counts * self._params.per_image, _CLASS_IMAGES))
-        measured = self._measure.measure(self._make(generator, labels, 1))
+        measured = self._measure.measure(self._make(generator, labels, "guards"))
         return measured, refusals(measured, self._params.guards, generator.classes)
 
     def cas(self, generator: Generator, synthetic: Sequence[str]) -> float:
         """Classification accuracy score with generated images of the `synthetic` classes, real ones of all others."""
         params, kinds = self._params, [self._classes.index(name) for name in synthetic]
         labels = labels_to_make(params.classifier, self._train.labels, kinds, len(self._classes))
-        made = self._make(generator, labels, 2)
+        made = self._make(generator, labels, "cas")
         seeds = [params.seed + 1 + number for number in range(params.cas_seeds)]  # the evaluator has the first
         return round(cas(params.classifier, made, self._train, self._validation, len(self._classes), seeds), _DIGITS)
 
@@ -72,10 +72,14 @@ class Judge:
         kinds = [self._classes.index(name) for name in generator.classes]
         return self._validation.labels[np.isin(self._validation.labels, kinds)]
 
-    def _make(self, generator: Generator, labels: NDArray[np.integer[Any]], purpose: int) -> Labelled:
-        names = {self._classes.index(name): index for index, name in enumerate(generator.classes)}
-        latents = draw_latents([self._params.seed, purpose], len(labels), generator.latent)
-        own = np.array([names[int(label)] for label in labels], np.int32)
+    def _make(self, generator: Generator, labels: NDArray[np.integer[Any]], purpose: str) -> Labelled:
+        """Images of these labels, from latents that no other purpose has."""
+        latents = np.empty((len(labels), generator.latent), np.float32)
+        own = np.empty(len(labels), np.int32)
+        for label in np.unique(labels):
+            rows, name = np.flatnonzero(labels == label), self._classes[label]
+            latents[rows] = draw_latents(self._params.seed, f"{purpose}/{name}", range(len(rows)), generator.latent)
+            own[rows] = generator.classes.index(name)
         return Labelled(generator.generate(latents, own), labels)
 
 

@@ -13,8 +13,8 @@ from tasks.classifier.feeding import batch_of, change, hand_overs
 from tasks.classifier.steps import Examples
 from tasks.classifier.training import draws_of
 from tasks.core.params import Arm, Augmentation, Train
-from tasks.networks.affine import affine_transforms
-from tasks.networks.ranges import to_bytes, to_signed
+from tasks.networks.augmentation import affine_transforms
+from tasks.networks.pixels import to_bytes, to_signed
 from tasks.report.plots import plain, save
 from tasks.report.sheets import Cell, Row, draw_sheet
 
