@@ -34,7 +34,7 @@ from tasks.validate import SHARD
 
 IMAGES, SIDE_PX, ROUNDS = 8_000, 180, 3
 OBJECTS = 15_000
-PARAMS = load(Path(__file__).parents[1] / "params.yaml")
+PARAMS = load(Path(__file__).parents[1])
 CLEANVISION = """
 import contextlib, io, sys, time
 from cleanvision import Imagelab

@@ -46,9 +46,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--seeds", type=int, required=True)
     arguments = parser.parse_args()
-    params = load(Path(__file__).parents[1] / "params.yaml")
+    params = load(Path(__file__).parents[1])
     pin(params.compute)
-    candidates = params.train_gan.candidates
+    candidates = params.candidates
     s0, ours = candidates["dcgan"].model_copy(update=S0), candidates["conditional"].model_copy(update=OURS)
     images = read_pets(arguments.pets)
     score = scorer(images)

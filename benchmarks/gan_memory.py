@@ -38,7 +38,7 @@ def train(images: int, limit_mb: float) -> None:
     from tasks.core.environment import pin
     from tasks.core.params import load
 
-    params = load(Path(__file__).parents[1] / "params.yaml")
+    params = load(Path(__file__).parents[1])
     pin(params.compute)
     from tasks.data.images import read_images, write_image
     from tasks.gan.model import Gan
@@ -50,7 +50,7 @@ def train(images: int, limit_mb: float) -> None:
         picture = Path(folder, "picture.png")
         write_image(picture, np.random.default_rng(0).integers(0, 256, (SIZE_PX, SIZE_PX, 3), np.uint8))
         pixels = read_images([str(picture)] * images, SIZE_PX, 3, limit_mb)
-    candidate = params.train_gan.candidates["conditional"].model_copy(update=CHANGED)
+    candidate = params.candidates["conditional"].model_copy(update=CHANGED)
     Gan(pixels, np.arange(images, dtype=np.int32) % 3, 3, candidate, 0, 1, params.compute).train_epoch()
     done.set()
     watcher.join()

@@ -138,12 +138,12 @@ def _equipoise(images: NDArray[np.uint8], threads: int, steps: int) -> Sides:
     from tasks.core.environment import pin
     from tasks.core.params import load
 
-    params = load(ROOT / "params.yaml")
+    params = load(ROOT)
     compute = params.compute.model_copy(update={"intra_op_threads": threads})
     pin(compute)
     from tasks.gan.model import Gan
 
-    dcgan = params.train_gan.candidates["dcgan"].model_copy(
+    dcgan = params.candidates["dcgan"].model_copy(
         update={"g_learning_rate": 2e-5, "steps_per_epoch": steps, "ema": 0.0}
     )
     labels = np.zeros(len(images), np.int32)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
+
+from tests.parameters import read_values, write_values
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
@@ -82,13 +83,12 @@ class Project:
         return (self.folder / "dvc.lock").read_text()
 
     def change(self, *keys: str, value: object) -> None:
-        """Set one value of params.yaml."""
-        path = self.folder / "params.yaml"
-        params = section = yaml.safe_load(path.read_text())
+        """Set one value of the parameters."""
+        params = section = read_values(self.folder)
         for key in keys[:-1]:
             section = section[key]
         section[keys[-1]] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        write_values(self.folder, params)
 
     def copy(self, folder: Path) -> "Project":
         """The same project, outputs, cache and runs included, elsewhere."""
@@ -109,10 +109,10 @@ def draw_shapes(root: Path, counts: dict[str, int]) -> None:
 
 def tiny_params(source: Path) -> dict[str, Any]:
     """The shipped parameters with a small source and the least of everything."""
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params: dict[str, Any] = read_values()
     params["ingest"]["sources"] = [{"kind": "files", "path": str(source)}]
     params["split"]["keep"] = {"cat": 0.5}
-    candidates = params["train_gan"]["candidates"]
+    candidates = params["candidates"]
     for candidate in candidates.values():
         candidate.update(width=16, latent=8, batch=8, epochs=2, steps_per_epoch=4, snapshot_every=1)
     candidates["dcgan"].update(classes=["cat"], warm_start_epochs=1)
@@ -125,7 +125,7 @@ def tiny_params(source: Path) -> dict[str, Any]:
     params["synthesize"]["filter"].update(max_distance_quantile=1.0)
     params["train"].update(seeds=3, steps=12, record_every=6, batch=8)
     params["train"]["network"]["width"] = 4
-    params["train"]["arms"] = {name: params["train"]["arms"][name] for name in ARMS}
+    params["arms"] = {name: params["arms"][name] for name in ARMS}
     params["evaluate"].update(resamples=200, oracle=None)
     return params
 
@@ -144,7 +144,7 @@ def make_project(folder: Path, server: str, params: dict[str, Any]) -> Project:
         if (ROOT / name).exists() and not name.startswith("tests/") and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    write_values(folder, params)
     project = Project(folder, server)
     (folder.parent / "home").mkdir(exist_ok=True)
     project.run("git", "init", "--quiet", "--initial-branch=main")
