@@ -41,6 +41,9 @@ def test_what_was_rolled_back_is_promoted_again_only_under_other_evidence(three:
         assert three.register(YES).endswith("not promoted to champion, since version 1 was rolled back")
     (three.data / "report/picture.png").write_text("another picture, or layout")
     assert three.register(YES).endswith("not promoted to champion, since version 1 was rolled back")
+    for answer in (YES, NO):  # whatever is asked of the same numbers
+        line = three.register(answer, max_calibration_loss=0.5)
+        assert line.endswith("not promoted to champion, since version 1 was rolled back")
     assert alias("champion") is None
     assert three.register(YES, mean=0.025).endswith("promoted to champion")
 

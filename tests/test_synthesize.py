@@ -227,7 +227,8 @@ def test_images_are_made_a_batch_at_a_time_and_read_from_disk_where_memory_is_sh
         asked.append(count)
         return np.random.default_rng(start).integers(0, 256, (count, 8, 8, 1), np.uint8)
 
-    filter_ = PARAMS.filter.model_copy(update={"min_acceptance": 0.0})
+    classifier = PARAMS.filter.classifier.model_copy(update={"steps": 2})
+    filter_ = PARAMS.filter.model_copy(update={"min_acceptance": 0.0, "classifier": classifier})
     settings = PARAMS.model_copy(update={"filter": filter_})
     promise = Promise("cat", real=24, promised=624, abstained=None)
     counts = []

@@ -7,7 +7,7 @@ import pytest
 from tasks.core.params import Filter, Training
 from tasks.quality import fill as fill_module
 from tasks.quality.fill import Filling, Made, fill
-from tasks.quality.filter import Bounds, Assessment
+from tasks.quality.filter import Assessment, Bounds
 
 
 def _params(**changed: Any) -> Filter:

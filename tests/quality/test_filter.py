@@ -8,9 +8,9 @@ import pytest
 from tasks.core.params import Filter, Training
 from tasks.quality import filter as filtering
 from tasks.quality.filter import (
-    FoldClassifier,
     Bounds,
     ClassFilter,
+    FoldClassifier,
     Real,
     assign_folds,
     class_filter,
