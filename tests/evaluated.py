@@ -1,6 +1,9 @@
 """A project with a generator and a report on it, as far as the registry looks at them."""
 
+import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,6 @@ from tests.parameters import ROOT
 
 YES, NO = "synthesise", "do not synthesise"
 PARAMS = load(ROOT)
-IGNORED = (ROOT / ".gitignore").read_text()
 ROWS = pd.DataFrame(
     [
         (f"data/raw/{label}/{number}.png", label, f"{label}{number}", f"{label}{number}", split)
@@ -39,13 +41,27 @@ def save_generator(folder: Path, rows: pd.DataFrame, classes: list[str], seed: i
     seen[["sha256", "label", "split"]].to_csv(folder / "seen.csv", index=False)
 
 
+@cache
+def _empty_store() -> Path:
+    """A store of MLflow's with all tables and nothing in them: making one takes ten seconds."""
+    folder = Path(tempfile.mkdtemp())
+    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_registered_models()
+    return folder / "mlflow.db"
+
+
+def lay_project(root: Path) -> None:
+    """Put parameters, an empty listing and an empty store into a project."""
+    for name in ("params.yaml", "tuning.yaml", "dvc.yaml", ".gitignore"):
+        shutil.copyfile(ROOT / name, root / name)
+    shutil.copyfile(_empty_store(), root / "mlflow.db")
+    (root / "data").mkdir(exist_ok=True)
+    write_json(root / "data/sources.json", {})
+
+
 class Evaluated:
     def __init__(self, root: Path) -> None:
         self.data = root / "data"
-        for name in ("params.yaml", "tuning.yaml", "dvc.yaml"):
-            (root / name).write_bytes((ROOT / name).read_bytes())
-        (root / ".gitignore").write_text(IGNORED)
-        write_json(self.data / "sources.json", {})
+        lay_project(root)
         for name in ("generator", "evaluation", "report", "split", "synthetic", "classifiers"):
             (self.data / name).mkdir()
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]

@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,20 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from tasks.core.files import sha256_of
 from tasks.data.manifest import rows_of, rows_sha256
 from tasks.networks.checkpoints import identity_of
 from tasks.register import register
-from tasks.registry import ledger
-from tasks.registry.champion import MODEL, Registry
+from tasks.registry import ledger, registration
+from tasks.registry.champion import MODEL, Lineage, Registry
 from tasks.registry.decisions import Champions
 from tasks.registry.ledger import FILE, open_test
+from tasks.registry.packaging import Unusable
+from tasks.registry.registration import PAGE
+from tasks.rollback import rollback
 from tasks.support.errors import BadInput
 from tests.evaluated import NO, PARAMS, ROWS, YES, Evaluated, alias, promote, tags_of, weights_of
 
@@ -92,6 +98,95 @@ def test_each_decision_is_recorded_once_with_its_numbers_in_registry_and_ledger(
     assert register(PARAMS).splitlines()[1] == (
         "test images: opened 3 times here (ledger.jsonl), 1 more in test sets that share some with these"
     )
+
+
+def test_lineage_leads_from_a_generator_s_hash_to_what_it_was_made_of(evaluated: Evaluated) -> None:
+    evaluated.register(NO)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    sha256 = identity_of(evaluated.data / "generator")
+    lineage = Registry().lineage(sha256)
+    assert lineage == Lineage(
+        version="1",
+        run="conditional/0/00030",
+        split_sha256=sha256_of(evaluated.data / "split"),
+        sources_sha256=sha256_of(evaluated.data / "sources.json"),
+        git_commit=commit,
+        git_diff_sha256="",
+    )
+    Path("params.yaml").write_text("of a tree that was changed since\n")
+    evaluated.register(YES)
+    assert Registry().lineage(sha256) == lineage
+    evaluated.generator(seed=1)
+    evaluated.register(NO)
+    dirty = Registry().lineage(identity_of(evaluated.data / "generator"))
+    assert (dirty.version, dirty.git_commit, len(dirty.git_diff_sha256)) == ("2", f"{commit}-dirty", 64)
+    with pytest.raises(BadInput, match="no registered version of .* is generator 0: `make register` first"):
+        Registry().lineage("0")
+
+
+def test_the_page_says_in_words_who_is_champion_and_what_was_decided(evaluated: Evaluated) -> None:
+    line = evaluated.register(NO)
+    evaluated.register(YES)
+    page = PAGE.read_text()
+    assert page.startswith(
+        f"# {MODEL}: version 1 is champion\n\n{MODEL} version 1 (already registered): candidate, pro"
+    )
+    assert "- version 1 promoted: the verdict on it is yes\n- version 1 not promoted: the verdict on it is no\n" in page
+    assert line.endswith("since the verdict on it is no")
+    status = subprocess.run(["git", "status", "--porcelain"], check=True, capture_output=True, text=True).stdout
+    assert PAGE.name not in status
+
+
+def test_an_answer_that_changes_with_the_thresholds_is_another_decision(evaluated: Evaluated) -> None:
+    evaluated.register(YES)
+    assert evaluated.register(NO, max_calibration_loss=0.5).endswith(
+        "no longer champion, since the verdict on it is no"
+    )
+    assert evaluated.register(YES).endswith("promoted to champion")
+    assert _events() == ["promoted", "withdrawn", "promoted"]
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_a_registry_of_an_earlier_format_is_named_with_what_to_do(evaluated: Evaluated) -> None:
+    evaluated.register(NO)
+    earlier = {"event": "promoted", "version": "1", "champion": "1", "reason": "", "facts": {}}
+    MlflowClient().set_registered_model_tag(MODEL, "decision_000000_01234567", json.dumps(earlier))
+    expected = f"{MODEL} at sqlite:.* holds decisions of an earlier Equipoise: set EQUIPOISE_MODEL to a new name"
+    for command in (lambda: evaluated.register(YES), rollback):
+        with pytest.raises(BadInput, match=expected):
+            command()
+    MlflowClient().delete_registered_model_tag(MODEL, "decision_000000_01234567")
+    MlflowClient().delete_model_version_tag(MODEL, "1", "sources_sha256")
+    with pytest.raises(BadInput, match="version 1 of .* has no tags sources_sha256: set EQUIPOISE_MODEL"):
+        Registry().lineage(identity_of(evaluated.data / "generator"))
+
+
+def test_a_champion_that_no_longer_runs_is_a_reason(evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated.register(YES)
+    evaluated.generator(seed=1)
+    monkeypatch.setattr(registration, "compare_with", _does_not_run)
+    assert evaluated.register(YES).endswith(
+        "not promoted to champion, since of the champion version 1 does not run here: restore it, or `make rollback` "
+        "retires it"
+    )
+    assert alias("champion") == "1"
+
+
+def _does_not_run(*_: object) -> None:
+    raise Unusable("version 1 does not run here")
+
+
+def test_an_error_that_passes_is_asked_again(evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = iter([MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)] * 2)
+    search = MlflowClient.search_registered_models
+
+    def unsteady(*arguments: Any) -> Any:
+        if error := next(failures, None):
+            raise error
+        return search(*arguments)
+
+    monkeypatch.setattr(MlflowClient, "search_registered_models", unsteady)
+    assert evaluated.register(YES).endswith("promoted to champion")
 
 
 @pytest.mark.usefixtures("evaluated")

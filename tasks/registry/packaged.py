@@ -68,6 +68,7 @@ def _ask(process: subprocess.Popen[bytes], asked: dict[str, Any]) -> None:
 def _await(process: subprocess.Popen[bytes], package: Package, stderr: IO[bytes]) -> None:
     if process.stdout is None or process.stdout.readline():
         return
+    process.wait()  # what it says of its end comes after the end of its answers
     stderr.seek(0)
     lines = stderr.read().decode(errors="replace").strip().splitlines()
     said = lines[-1].strip()[:300] if lines else "nothing"

@@ -57,8 +57,8 @@ def _filter_by_hand() -> ClassFilter:
 
 def test_bounds_by_hand() -> None:
     one = _filter_by_hand()
-    # To the nearest of the class 10, 10, 20, 30 and 40, and for classifier 1 twice as much. So the distances are .5, .5,
-    # 1, 1.5 and 2, the probabilities .2, .4, .6, .8 and 1, and the places of the quantiles 1.5, 1.8 and 4.5.
+    # To the nearest of the class 10, 10, 20, 30 and 40, and for classifier 1 twice as much. So the distances are .5,
+    # .5, 1, 1.5 and 2, the probabilities .2, .4, .6, .8 and 1, and the places of the quantiles 1.5, 1.8 and 4.5.
     np.testing.assert_allclose(one.scales, [20, 40])
     assert asdict(one.bounds) == {"min_probability": 0.3, "min_distance": 0.5, "max_distance": 1.75}
 
