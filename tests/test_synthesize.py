@@ -1,3 +1,7 @@
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,10 @@ from tasks.networks.kinds import build_generator
 from tasks.networks.weights import get_weights
 from tasks.quality.balanced import LINEAGE
 from tasks.quality.synthesis import UNFILTERED, fill_classes
+from tasks.registry.champion import Registry
+from tasks.registry.packaging import Candidacy
 from tasks.synthesize import synthesize
+from tests.evaluated import lay_project
 from tests.parameters import ROOT
 from tests.synthesis import PARAMS
 
@@ -187,6 +194,53 @@ def test_lineage_is_enough_to_make_an_image_again(done: Path, root: Path) -> Non
     latents = draw_latents(row["seed"], row["label"], [row["latent_index"]], generator.latent)
     again = generator.generate(latents, np.array([generator.classes.index(row["label"])], np.int32))
     np.testing.assert_array_equal(read_images([root / row["path"]], 8, 1), again)
+
+
+CLIENT = """
+import sys
+folder, rows, out = sys.argv[1:]
+sys.path.insert(0, folder)
+import tasks
+assert tasks.WHOSE == "the client's own", tasks
+import mlflow.pyfunc, numpy, pandas
+model, rows = mlflow.pyfunc.load_model(folder + "/model"), pandas.read_csv(rows, dtype={"class": str})
+images = {}
+for size in (1, 7, len(rows)):
+    parts = [model.predict(rows[at : at + size]) for at in range(0, len(rows), size)]
+    images[str(size)] = numpy.concatenate(parts)
+assert not [name for name in sys.modules if name.startswith("tasks.")]
+numpy.savez(out, **images)
+"""
+
+
+def test_a_client_without_the_project_makes_the_images_that_the_manifest_lists(
+    done: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_project(root)
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(environment, "ROOT", root)
+    monkeypatch.setitem(os.environ, "MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+    rows, registry = _made(done).sort_values("latent_index"), Registry()
+    origin = {"generator_sha256": identity_of(root / "data/generator"), "run": SELECTION["run"], "split_sha256": "s"}
+    origin |= {"sources_sha256": "l", "git_commit": "c", "git_diff_sha256": ""}
+    registry.register(Candidacy(root / "data/generator", MADE, (8, 8, 1), origin, {}, threads=1))
+    (generator,) = set(rows["generator"])
+    lineage = registry.lineage(generator)
+    assert {lineage.run} == set(rows["run"])
+    with registry.package(lineage.version) as package:
+        shutil.copytree(package.folder, tmp_path / "client/model")
+        threads = {"TF_NUM_INTRAOP_THREADS": str(package.threads)}
+    (tmp_path / "client/tasks").mkdir()
+    (tmp_path / "client/tasks/__init__.py").write_text('WHOSE = "the client\'s own"')
+    asked = pd.DataFrame({"class": rows["label"], "seed": rows["seed"], "index": rows["latent_index"]})
+    asked.to_csv(tmp_path / "rows.csv", index=False)
+    command = [sys.executable, "-I", "-c", CLIENT, "client", "rows.csv", "images.npz"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | threads, check=True, timeout=300)
+    listed = read_images([str(root / path) for path in rows["path"]], 8, 1)
+    with np.load(tmp_path / "images.npz") as images:
+        assert set(images) == {"1", "7", "34"}
+        for made in images.values():
+            np.testing.assert_array_equal(made, listed)
 
 
 def test_unfiltered_images_are_the_first_ones_that_the_generator_made(done: Path) -> None:

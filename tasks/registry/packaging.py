@@ -136,9 +136,14 @@ def sha256_of_artifact(folder: Path) -> str:
 def _leaving_no_import() -> Iterator[None]:
     """MLflow tries what it logs, and leaves its code imported, from a folder on sys.path that it then deletes."""
     before = list(sys.path)
+    _forget_package()  # else MLflow would try the code of one that was loaded before
     try:
         yield
     finally:
         sys.path[:] = before
-        for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
-            del sys.modules[name]
+        _forget_package()
+
+
+def _forget_package() -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+        del sys.modules[name]
