@@ -28,7 +28,7 @@ class Digits(Section):
     kind: Literal["digits"]
 
 
-class Labels(Section):
+class LabelsFile(Section):
     path: Annotated[str, Field(min_length=1)]
     name_column: str
     label_column: str
@@ -41,7 +41,7 @@ class Files(Section):
     kind: Literal["files"]
     path: Annotated[str, Field(min_length=1)]
     classes: Annotated[dict[ClassName, str | list[str]], Field(min_length=1)] | None = None
-    labels: Labels | None = None
+    labels: LabelsFile | None = None
     splits: Annotated[dict[Literal["train", "validation", "test"], str | list[str]], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
