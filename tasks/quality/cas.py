@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.classifier.examples import Examples
 from tasks.classifier.fitting import fit, probabilities_of
-from tasks.classifier.steps import Examples
 from tasks.classifier.training import balanced_accuracy
 from tasks.core.params import Training
 from tasks.quality.guards import Labelled

@@ -1,18 +1,38 @@
-"""What the report says of the generator: which was chosen and why, what each snapshot scored, what the filter kept."""
+"""The part of the report on the generator: which was chosen and why, what snapshots scored, what the filter kept."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tasks.gan.scores import Interval
+from tasks.core.files import read_json
+from tasks.report.candidates import draw_samples, write_candidates
+from tasks.report.plots import draw_scores
+from tasks.report.run import Run
+from tasks.report.tables import markdown_table
 
-PICTURES = {  # of the report, and where they are made
-    "generated.png": "generator/grid.png",
-    "scores.png": "generator/scores.png",
-    "triples.png": "synthetic/triples.png",
-}
 _MOST_REASONS = 20
+
+
+def generator_section(folder: Path, run: Run) -> list[str]:
+    """Lines of Markdown; generated.png, scores.png and the candidates' pages are written into `folder`."""
+    generator = run.folders.generator
+    draw_scores(folder / "scores.png", run.scores)
+    classes = read_json(generator / "generator.json")["classes"]
+    draw_samples(folder / "generated.png", generator / "samples.npz", classes, "generated, by class")
+    return [
+        "## Generator",
+        "",
+        *generator_lines(run.selection, run.scores, run.filtered),
+        *write_candidates(folder, run.folders.generators, list(run.params.candidates)),
+    ]
+
+
+def abstentions(run: Run) -> dict[str, str]:
+    """Why a class has no synthetic images, by class."""
+    rows = run.balance[run.balance["abstained"] != ""]
+    return dict(zip(rows["label"], rows["abstained"], strict=True))
 
 
 def generator_lines(
@@ -48,18 +68,15 @@ def generator_lines(
 
 
 def _scores_table(scores: pd.DataFrame) -> list[str]:
-    lines = [
-        "| snapshot | KID | CAS | of | least diversity | least coverage | classes refused |",
-        "| --- | --: | --: | --- | --: | --: | --: |",
-    ]
+    rows = []
     for row in scores[scores["cas"].notna()].to_dict("records"):
         name = f"{row['candidate']} seed {row['seed']} epoch {row['epoch']}"
-        lines.append(
-            f"| {f'**{name}**' if row['chosen'] else name} "
-            f"| {Interval(row['kid'], row['kid_low'], row['kid_high'])} | {row['cas']:.4f} | {row['cas_classes']} "
-            f"| {_number(row.get('diversity_least'))} | {_number(row.get('coverage_least'))} | {row['refused']:.0f} |"
-        )
-    return lines
+        kid = f"{row['kid']:.4f} [{row['kid_low']:.4f}, {row['kid_high']:.4f}]"
+        least = [_number(row.get(f"{score}_least")) for score in ("diversity", "coverage")]
+        cas = [f"{row['cas']:.4f}", row["cas_classes"]]
+        rows.append([f"**{name}**" if row["chosen"] else name, kid, *cas, *least, f"{row['refused']:.0f}"])
+    header = ["snapshot", "KID", "CAS", "of", "least diversity", "least coverage", "classes refused"]
+    return markdown_table(header, rows, text=(0, 3))
 
 
 def _pool_lines(selection: Mapping[str, Any]) -> list[str]:
