@@ -14,7 +14,7 @@ from tasks.data.images import read_images
 from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.report.history_plot import draw_history
 from tasks.report.network_plot import draw_network
-from tasks.report.plots import draw_grid
+from tasks.report.sheets import draw_grid
 from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.progress import log

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.classifier.examples import Examples
 from tasks.classifier.fitting import features_of, fit
-from tasks.classifier.steps import Examples
 from tasks.core.params import Training
 from tasks.gan.scores import (
     Distances,

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from tasks.core.environment import pin
 from tasks.core.params import Params, load
 from tasks.core.params.section import Section
-from tasks.report.plots import draw_grid
+from tasks.report.sheets import draw_grid
 from tasks.support import progress
 from tasks.support.errors import BadInput
 from tasks.support.events import listening
