@@ -10,7 +10,7 @@ from tasks.core.files import read_json
 from tasks.report.candidates import draw_samples, write_candidates
 from tasks.report.plots import draw_scores
 from tasks.report.run import Run
-from tasks.report.tables import markdown_table
+from tasks.report.selection import selection_lines
 
 _MOST_REASONS = 20
 
@@ -45,70 +45,12 @@ def generator_lines(
         filtered: filter.json of `synthesize`, by class.
     """
     return [
-        selection["reason"],
-        "",
-        "KID is against validation images, in the mean over a classifier's and several random networks' features, with",
-        "its 95% interval; CAS is the balanced accuracy on validation of a classifier that learnt from generated",
-        "images of the classes named, and from real ones of all others. Coverage is a share of what real images cover.",
-        "",
-        *_pool_lines(selection),
-        *_scores_table(scores),
-        "",
-        "![scores of all snapshots](scores.png)",
-        "",
-        "Why the others were not chosen:",
-        "",
-        *_losers(selection["losers"]),
-        "",
+        *selection_lines(selection, scores),
         *_alarms(selection["alarms"]),
         "![what the chosen generator makes](generated.png)",
         "",
         *_filter_lines(filtered),
     ]
-
-
-def _scores_table(scores: pd.DataFrame) -> list[str]:
-    rows = []
-    for row in scores[scores["cas"].notna()].to_dict("records"):
-        name = f"{row['candidate']} seed {row['seed']} epoch {row['epoch']}"
-        kid = f"{row['kid']:.4f} [{row['kid_low']:.4f}, {row['kid_high']:.4f}]"
-        least = [_number(row.get(f"{score}_least")) for score in ("diversity", "coverage")]
-        cas = [f"{row['cas']:.4f}", row["cas_classes"]]
-        rows.append([f"**{name}**" if row["chosen"] else name, kid, *cas, *least, f"{row['refused']:.0f}"])
-    header = ["snapshot", "KID", "CAS", "of", "least diversity", "least coverage", "classes refused"]
-    return markdown_table(header, rows, text=(0, 3))
-
-
-def _pool_lines(selection: Mapping[str, Any]) -> list[str]:
-    """What to think of the coverage of small classes."""
-    pooled = selection["pooled"]
-    if not pooled:
-        return []
-    together = selection["classes"][pooled[0]]["held_out"]
-    return [
-        f"Coverage and density of {', '.join(pooled)} are taken together, {together} validation images in all: of so",
-        "few in each class they would mean little.",
-        "",
-    ]
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None or pd.isna(value) else f"{value:.2f}"
-
-
-def _losers(losers: list[dict[str, Any]]) -> list[str]:
-    def told(each: dict[str, Any]) -> str:
-        epoch = "" if each["epoch"] is None else f" epoch {each['epoch']}"
-        return f"- {each['candidate']} seed {each['seed']}{epoch}: {each['reason']}"
-
-    stopped = [each for each in losers if each["epoch"] is None]
-    measured = [each for each in losers if each["cas"] is not None]
-    rest = len(losers) - len(stopped) - len(measured)
-    shown = [*stopped, *measured][:_MOST_REASONS]
-    cut = len(stopped) + len(measured) - len(shown)
-    lines = [told(each) for each in shown]
-    lines += [f"- {cut} more, in data/generator/selection.json"] if cut else []
-    return [*lines, *([f"- {rest} more: their KID is not among the lowest of their training"] if rest else [])]
 
 
 def _alarms(alarms: list[dict[str, Any]]) -> list[str]:
