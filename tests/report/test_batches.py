@@ -11,7 +11,7 @@ from tasks.classifier.steps import Examples
 from tasks.classifier.training import draws_of, train_seeds
 from tasks.core.params import Arm, Augmentation, Train
 from tasks.core.params.roles import augmentation_of
-from tasks.networks.ranges import to_bytes
+from tasks.networks.pixels import to_bytes
 from tasks.report.batches import (
     Change,
     batch_images,
