@@ -28,10 +28,11 @@ CHECK = {"table": "t", "column": "c", "rule": "r", "minimum": 1, "maximum": None
 
 
 def tiny() -> Params:
-    """The shipped parameters with images of 8 pixels."""
+    """The shipped parameters with images of 8 pixels and one candidate."""
     params = load(ROOT)
     evaluate = params.evaluate.model_copy(update={"resamples": 100})
-    return replace(params, images=Images(size_px=SIDE, channels=1), evaluate=evaluate)
+    candidates = dict(list(params.candidates.items())[:1])
+    return replace(params, images=Images(size_px=SIDE, channels=1), evaluate=evaluate, candidates=candidates)
 
 
 def write_run(params: Params) -> None:
