@@ -51,7 +51,7 @@ ARM = Arm(
 
 def main() -> None:
     from tasks.data.images import read_images
-    from tasks.networks.quiet import import_tensorflow
+    from tasks.networks import import_tensorflow
 
     import_tensorflow()
     with tempfile.TemporaryDirectory() as folder:
@@ -161,8 +161,8 @@ def compare_changes(images: NDArray[np.uint8]) -> None:
     """Print batches a second of TensorFlow's own affine change and of ours, in graphs."""
     import tensorflow as tf
 
-    from tasks.networks.affine import transform
-    from tasks.networks.ranges import to_signed
+    from tasks.networks.augmentation import transform
+    from tasks.networks.pixels import to_signed
 
     batch = to_signed(tf.constant(images[:BATCH], tf.float32))
     settings = {"output_shape": [SIZE_PX] * 2, "interpolation": "BILINEAR", "fill_mode": "NEAREST", "fill_value": 0.0}

@@ -21,7 +21,7 @@ from tasks.support.progress import bar, log
 from tasks.support.stages import stage
 
 if TYPE_CHECKING:
-    from tasks.networks.sampling import Generator
+    from tasks.networks.checkpoints import Generator
     from tasks.quality.fill import Filling, Made
     from tasks.quality.filter import ClassFilter
 
@@ -29,7 +29,7 @@ LINEAGE = {
     "generator": "string",  # SHA-256 of its weights
     "run": "string",  # candidate/seed/epoch, its folder in data/generators
     "seed": "Int64",
-    "latent_index": "Int64",  # in the sequence of latents drawn from the seed and the class
+    "latent_index": "Int64",  # of the latents of that seed and the class
     "filter_probability": "Float64",
     "filter_distance": "Float64",  # to the nearest training image of the class; 1 is usual for a real one
     "nearest_real": "string",  # that image's path
@@ -139,14 +139,14 @@ def _fill_one(
     folder: Path,
 ) -> "tuple[Filling, list[dict[str, Any]]]":
     """What came of one class, and the rows of its images in `folder`: none of either where the class is given up."""
-    from tasks.networks.sampling import draw_latents
+    from tasks.networks.checkpoints import draw_latents
     from tasks.quality.fill import fill
 
     rows: list[dict[str, Any]] = []
     (folder / label).mkdir()
 
     def make(start: int, count: int) -> NDArray[np.uint8]:
-        latents = draw_latents([params.seed, judged_by.kind], start + count, generator.latent)[start:]
+        latents = draw_latents(params.seed, label, range(start, start + count), generator.latent)
         return generator.generate(latents, np.full(count, generator.classes.index(label), np.int32))
 
     def keep(made: "Made") -> None:

@@ -24,7 +24,7 @@ from tasks.support.tracking import Run, child_run
 if TYPE_CHECKING:
     from tasks.gan.model import Gan
     from tasks.gan.parts import Part, Setting
-    from tasks.networks.sampling import Generator
+    from tasks.networks.checkpoints import Generator
 
 STATE = Path(".state/train_gan")
 _GRID = {"conditional": (1, 10), "dcgan": (7, 7)}  # rows for each class, and columns
@@ -98,7 +98,7 @@ def _train(setting: "Setting", state: Path, folder: Path, run: Run) -> pd.DataFr
         run.metrics(values, record["epoch"])
 
     def show(part: "Part", gan: "Gan", path: Path) -> None:
-        from tasks.networks.sampling import Generator
+        from tasks.networks.checkpoints import Generator
 
         _draw(path, Generator([gan.average], part.classes or [part.name], gan.settings["latent"]), gan.settings["kind"])
         run.file(path, f"grids/seed_{seed}/{part.folder}")
@@ -144,11 +144,11 @@ def _write_snapshots(folder: Path, state: Path, parts: list["Part"], settings: d
 
 
 def _draw(path: Path, generator: "Generator", kind: str) -> None:
-    from tasks.networks.sampling import draw_latents
+    from tasks.networks.checkpoints import draw_latents
 
     rows, columns = _GRID[kind]
     labels = np.repeat(np.arange(len(generator.classes), dtype=np.int32), rows * columns)
-    made = generator.generate(draw_latents([0], len(labels), generator.latent), labels)
+    made = generator.generate(draw_latents(0, "grid", range(len(labels)), generator.latent), labels)
     names = [name if row == 0 else "" for name in generator.classes for row in range(rows)]
     draw_grid(path, made.reshape(-1, columns, *made.shape[1:]), names, "generated, by class")
 

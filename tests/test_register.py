@@ -211,7 +211,7 @@ def test_loading_verifies_the_recorded_hash(evaluated: Evaluated, monkeypatch: p
     evaluated.register(YES)
     assert sys.path == before
     monkeypatch.setattr(sys, "path", before)  # a client puts the model's code before all else, for as long as it lives
-    uri, rows = f"models:/{MODEL}@champion", pd.DataFrame({"class": ["dog"], "seed": [3]})
+    uri, rows = f"models:/{MODEL}@champion", pd.DataFrame({"class": ["dog"], "seed": [3], "index": [0]})
     assert mlflow.pyfunc.load_model(uri).predict(rows).shape == (1, 8, 8, 1)
     with weights_of("1").open("ab") as file:
         file.write(b"0")

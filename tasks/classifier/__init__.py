@@ -1,3 +1,3 @@
-from tasks.networks.quiet import import_tensorflow
+from tasks.networks import import_tensorflow
 
 import_tensorflow()

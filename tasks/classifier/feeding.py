@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from tasks.classifier.arms import Draws
 from tasks.core.params import Arm, Augmentation
-from tasks.networks.affine import transform
-from tasks.networks.brightness import brighten
-from tasks.networks.ranges import to_signed
+from tasks.networks.augmentation import brighten, transform
+from tasks.networks.pixels import to_signed
 
 _BYTES = 8_000_000  # of images in one hand-over: three may exist at a time, and memory of this size is used again
 Item = TypeVar("Item")

@@ -8,8 +8,8 @@ from tasks.classifier.arms import draw
 from tasks.classifier.examples import Examples
 from tasks.classifier.steps import build_optimizer, compile_steps
 from tasks.core.params import Arm, Training
-from tasks.networks.outputs import OfImages, compile_outputs
-from tasks.networks.small import build_small
+from tasks.networks.classifiers import build_small
+from tasks.networks.features import OfImages, compile_outputs
 
 _ALIKE = Arm(
     rows="split",

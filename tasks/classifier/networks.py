@@ -4,8 +4,7 @@ import keras
 
 from tasks.classifier.pretrained import Base
 from tasks.core.params import Network, Plain, Pretrained, Small
-from tasks.networks.initial import assign_initial, initialiser
-from tasks.networks.small import build_small, convolution, with_logits
+from tasks.networks.classifiers import assign_initial, build_small, convolution, initialiser, with_logits
 from tasks.networks.weights import Weights, get_weights
 
 _PLAIN_FILTERS, _PLAIN_DENSE = (32, 64, 64, 128), 512

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tasks.classifier.networks import build_classifier
 from tasks.core.files import read_json
 from tasks.core.params import Network
-from tasks.networks.outputs import predict
+from tasks.networks.features import predict
 from tasks.networks.weights import load_weights
 from tasks.support.errors import BadInput
 

@@ -15,7 +15,7 @@ from keras import applications
 
 from tasks.core.files import sha256_of
 from tasks.core.params import Pretrained
-from tasks.networks.initial import assign_initial
+from tasks.networks.classifiers import assign_initial
 from tasks.support.errors import BadInput
 
 _PLACE = "https://storage.googleapis.com/tensorflow/keras-applications"

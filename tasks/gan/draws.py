@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.params import Candidate, Conditional
-from tasks.networks.augmentation import Augmentation
+from tasks.networks.augmentation import DiffAugment
 
 _CHUNK_BYTES = 32_000_000  # of real images that are handed to TensorFlow at once; the draws depend on it
 
@@ -15,7 +15,7 @@ def draw_steps(
     images: NDArray[np.uint8],
     labels: NDArray[np.int32],
     candidate: Candidate,
-    augmentation: Augmentation,
+    augmentation: DiffAugment,
     seed: int,
     epoch: int,
     epochs: int,

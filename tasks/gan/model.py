@@ -13,9 +13,9 @@ from tasks.core.params import Candidate, Compute, Dcgan
 from tasks.gan.draws import draw_steps
 from tasks.gan.losses import LOSSES, accuracies, lecam
 from tasks.gan.penalties import PENALTIES
-from tasks.networks.augmentation import Augmentation
+from tasks.networks.augmentation import DiffAugment
 from tasks.networks.kinds import build_discriminator, build_generator, judge, make
-from tasks.networks.ranges import to_signed
+from tasks.networks.pixels import to_signed
 from tasks.networks.weights import Weights, get_weights, set_weights
 
 METRICS = ("g_loss", "d_loss", "d_loss_spread", "real_accuracy", "fake_accuracy", "g_gradient", "d_gradient")
@@ -44,7 +44,7 @@ class Gan:
         self._images, self._labels = images, labels
         self._candidate, self._seed, self.epochs = candidate, seed, epochs
         self.epoch = 0
-        self._augmentation = Augmentation(candidate.translation_share, candidate.cutout_share, candidate.colour)
+        self._augmentation = DiffAugment(candidate.translation_share, candidate.cutout_share, candidate.colour)
         self.settings: dict[str, Any] = {
             "kind": candidate.kind,
             "size_px": size_px,

@@ -14,8 +14,8 @@ from tasks.gan.model import Gan
 from tasks.gan.resuming import load_state, save_state
 from tasks.gan.scores import diversities, kid
 from tasks.gan.watching import alarms
+from tasks.networks.checkpoints import Generator, draw_latents
 from tasks.networks.features import random_network
-from tasks.networks.sampling import Generator, draw_latents
 from tasks.networks.weights import get_weights, save_weights
 from tasks.support.errors import BadInput
 from tasks.support.progress import bar
@@ -176,7 +176,7 @@ def _scorer(
 
     def score(gan: Gan) -> dict[str, float]:
         generator = Generator([gan.average], [], gan.settings["latent"])
-        made = generator.generate(draw_latents([seed], len(kinds), generator.latent), kinds)
+        made = generator.generate(draw_latents(seed, "scores", range(len(kinds)), generator.latent), kinds)
         spread = diversities(made[kept], compact, real[kept], compact)
         return {
             "kid": kid(features, extract(made)),

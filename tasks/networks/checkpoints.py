@@ -1,15 +1,72 @@
-"""A generator as files: weights as plain arrays, and what is needed to build its networks again."""
+"""A trained generator: files whose bytes are those of equal weights, and images of named classes made with it."""
 
 import hashlib
 import json
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .kinds import build_generator
-from .sampling import Generator
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .kinds import build_generator, make
+from .pixels import to_bytes
 from .weights import Weights, load_weights, save_weights, set_weights
 
 WEIGHTS, SETTINGS = "generator.npz", "generator.json"
+_AT_ONCE = 256  # rows of every batch, as an image's last bits may depend on it, and of every block of latents
+
+
+def draw_latents(seed: int, label: str, indices: ArrayLike, size: int) -> NDArray[np.float32]:
+    """Standard normal latents float32 (n, size) of the images with these indices int (n,), in any order.
+
+    Row i of a seed and a label, a class's name, is always the same: it is in block i // 256, which is drawn alone.
+    """
+    blocks, rows = np.divmod(np.asarray(indices, np.int64), _AT_ONCE)
+    latents = np.empty((len(rows), size), np.float32)
+    order = np.argsort(blocks, kind="stable")
+    numbers, starts = np.unique(blocks[order], return_index=True)
+    for number, start, end in zip(numbers, starts, [*starts[1:], len(order)], strict=False):
+        members = order[start:end]
+        rng = np.random.default_rng([seed, zlib.crc32(label.encode()), number])
+        latents[members] = rng.standard_normal((_AT_ONCE, size), np.float32)[rows[members]]
+    return latents
+
+
+class Generator:
+    """A trained generator: images of named classes.
+
+    Attributes:
+        classes: names; an index into this list is a label below.
+        latent: numbers from which an image is made.
+        image_shape: (size_px, size_px, channels).
+    """
+
+    def __init__(self, networks: Sequence[keras.Model], classes: list[str], latent: int) -> None:
+        """Args: one network for all classes, or one for each."""
+        self._networks, self.classes, self.latent = networks, classes, latent
+        _, height, width, channels = networks[0].output_shape
+        self.image_shape = (height, width, channels)
+
+    def generate(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Images uint8 (n, size_px, size_px, channels) for latents float32 (n, latent) and labels int32 (n,).
+
+        Networks see batches of one size, filled up with zeros, so that an image's bytes do not depend on the others.
+        """
+        images = np.empty((len(labels), *self.image_shape), np.uint8)
+        for number, network in enumerate(self._networks):
+            rows = np.flatnonzero(labels == number) if len(self._networks) > 1 else np.arange(len(labels))
+            for start in range(0, len(rows), _AT_ONCE):
+                batch = rows[start : start + _AT_ONCE]
+                made = make(network, _filled_up(latents[batch]), _filled_up(labels[batch]), training=False)
+                images[batch] = to_bytes(made.numpy()[: len(batch)])
+        return images
+
+
+def _filled_up(values: NDArray[Any]) -> NDArray[Any]:
+    return np.pad(values, [(0, _AT_ONCE - len(values)), *[(0, 0)] * (values.ndim - 1)])
 
 
 def save_generator(folder: Path, weights: list[Weights], classes: list[str], settings: dict[str, Any]) -> None:

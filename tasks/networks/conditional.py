@@ -3,7 +3,7 @@
 import keras
 
 from .layers import Layers
-from .resolution import halvings
+from .pixels import halvings
 
 _LEAST_WIDTH = 16
 _SHARED_PX = 8  # up to this side classes share what they look like, unless images are no larger

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tasks.classifier.examples import Examples
 from tasks.classifier.fitting import features_of, fit, probabilities_of
 from tasks.core.params import Filter, Training
-from tasks.networks.outputs import OfImages
+from tasks.networks.features import OfImages
 
 Images = NDArray[np.uint8]
 Integers = NDArray[np.integer[Any]]

@@ -24,8 +24,8 @@ import pandas as pd
 from tasks.core.files import sha256_of
 from tasks.registry import ledger
 from tasks.registry.decisions import Decision, Office, office
-from tasks.support.errors import BadInput
-from tasks.support.tracking import child_run, first_line
+from tasks.support.errors import BadInput, first_line
+from tasks.support.tracking import child_run
 
 MODEL = os.environ.get("EQUIPOISE_MODEL", "equipoise-generator")
 _CHAMPION, _CANDIDATE, _APPLIED = "champion", "candidate", "decision_applied"
@@ -219,8 +219,8 @@ def _log_generator(candidacy: Candidacy) -> str:
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
     output = TensorSpec(np.dtype(np.uint8), (-1, *candidacy.image_shape))
-    rows = pd.DataFrame({"class": candidacy.classes, "seed": list(range(len(candidacy.classes)))})
-    columns = [ColSpec(DataType.string, "class"), ColSpec(DataType.long, "seed")]
+    rows = pd.DataFrame({"class": candidacy.classes, "seed": 0, "index": list(range(len(candidacy.classes)))})
+    columns = [ColSpec(DataType.string, "class"), *(ColSpec(DataType.long, name) for name in ("seed", "index"))]
     recorded = {"generator_sha256": candidacy.tags["generator_sha256"]}
     # one run for each model
     with child_run("register", {}) as child, mlflow.start_run(run_id=child.run_id), _same_path():

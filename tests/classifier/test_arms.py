@@ -3,7 +3,7 @@ import pytest
 
 from tasks.classifier.arms import class_weights, draw
 from tasks.core.params import Augmentation
-from tasks.networks.affine import IDENTITY
+from tasks.networks.augmentation import IDENTITY
 from tests.classifier.examples import SHIFTS, arm, made, mixed
 
 # 60 real images of class 0, 20 of class 1, 4 of class 2; 30 synthetic ones of class 2, scattered between them.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.core.params import load
 from tasks.gan.parts import Setting, train_parts
-from tasks.networks.quiet import import_tensorflow
+from tasks.networks import import_tensorflow
 from tests.gan.candidates import COMPUTE, KINDS, noise
 
 import_tensorflow()

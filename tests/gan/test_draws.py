@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from tasks.gan.draws import draw_steps
-from tasks.networks.augmentation import Augmentation
+from tasks.networks.augmentation import DiffAugment
 from tests.gan.candidates import CONDITIONAL, DCGAN, noise
 
-STILL = Augmentation(0.0, 0.0, colour=False)
+STILL = DiffAugment(0.0, 0.0, colour=False)
 
 
 def test_ramp_average_and_lecam_follow_the_steps_done() -> None:

@@ -12,9 +12,9 @@ from tasks.core.params import Compute
 from tasks.gan.losses import lecam, non_saturating
 from tasks.gan.model import Gan
 from tasks.gan.penalties import PENALTIES
+from tasks.networks.checkpoints import Generator, draw_latents
 from tasks.networks.kinds import judge
-from tasks.networks.ranges import to_signed
-from tasks.networks.sampling import Generator, draw_latents
+from tasks.networks.pixels import to_signed
 from tasks.networks.weights import get_weights
 from tests.gan.candidates import COMPUTE, CONDITIONAL, DCGAN, KINDS, gan_of, noise
 
@@ -161,7 +161,7 @@ def test_it_learns_which_class_is_bright() -> None:
     candidate = CONDITIONAL.model_copy(update={"steps_per_epoch": 300, "batch": 16, "cutout_share": 0.0})
     gan = Gan(images, labels, 2, candidate, 0, 1, COMPUTE)
     gan.train_epoch()
-    made = Generator([gan.average], ["dark", "bright"], 4).generate(draw_latents([0], 20, 4), labels)
+    made = Generator([gan.average], ["dark", "bright"], 4).generate(draw_latents(0, "cat", range(20), 4), labels)
     assert made[:10].mean() < 60
     assert made[10:].mean() > 195
 
@@ -173,7 +173,7 @@ def test_a_dcgan_learns_where_its_images_are_bright() -> None:
     candidate = DCGAN.model_copy(update={"steps_per_epoch": 300, **plain})
     gan = Gan(images, np.zeros(20, np.int32), 1, candidate, 0, 1, COMPUTE)
     gan.train_epoch()
-    made = Generator([gan.average], ["half"], 4).generate(draw_latents([0], 20, 4), np.zeros(20, np.int32))
+    made = Generator([gan.average], ["half"], 4).generate(draw_latents(0, "cat", range(20), 4), np.zeros(20, np.int32))
     assert made[:, :3].mean() > 195
     assert made[:, 5:].mean() < 60
 

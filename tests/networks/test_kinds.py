@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tasks.networks.checkpoints import Generator, draw_latents
 from tasks.networks.kinds import build_discriminator, build_generator, judge, make
-from tasks.networks.sampling import Generator, draw_latents
 
 POLICY: dict[str, Any] = {"dropout": 0.0, "seed": 0, "policy": "float32"}
 
@@ -86,7 +86,7 @@ def test_labels_count_in_the_discriminator_as_far_as_the_ramp_says() -> None:
 
 def test_labels_and_latents_both_count_in_the_generator() -> None:
     generator = Generator([build_generator(settings("conditional", 16, 3), 2, **POLICY)], ["cat", "dog"], 4)
-    latents, labels = draw_latents([0], 4, 4), np.zeros(4, np.int32)
+    latents, labels = draw_latents(0, "cat", range(4), 4), np.zeros(4, np.int32)
     made = generator.generate(latents, labels)
     assert made.shape == (4, 16, 16, 3)
     assert (generator.generate(latents, labels + 1) != made).any(axis=(1, 2, 3)).all()

@@ -7,7 +7,7 @@ import pytest
 from tasks.evidence.results import ArmResult
 from tasks.report import training
 from tasks.report.run import Folders, Run, read_run
-from tasks.report.training import arms_section, augmentation_lines, curves_section
+from tasks.report.training import arms_section, augmentation_lines, curves_section, enlargement_lines
 from tests.classifier.examples import arm, made, mixed
 from tests.report.written import INPUTS, tiny, write_run
 
@@ -32,6 +32,12 @@ def test_what_changes_of_images_do_to_the_gap_is_told_of_arms_alike_but_for_that
 def test_of_arms_that_differ_in_more_than_changes_of_images_nothing_is_told() -> None:
     arms = ARMS | {"plain": arm(oversample=True)}
     assert not list(augmentation_lines(_results(plain=0.3, changed=0.1, mixed=0.1, gan=0.1), arms))
+
+
+def test_it_warns_where_synthetic_images_were_enlarged() -> None:
+    assert enlargement_lines(64, 64) == enlargement_lines(64, 32) == []
+    text = " ".join(enlargement_lines(128, 150))
+    assert text.startswith("**Synthetic images have 128 pixels a side and were enlarged to 150: their blur may tell")
 
 
 @pytest.fixture

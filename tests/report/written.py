@@ -24,6 +24,8 @@ LAYERS = [
     {"name": "flat", "type": "Flatten", "shape": [64], "parameters": 0, "inputs": ["images"], "details": {}},
     {"name": "logits", "type": "Dense", "shape": [2], "parameters": 130, "inputs": ["flat"], "details": {}},
 ]
+ALARM = {"seed": 0, "part": "all", "epoch": 2, "detector": "collapse", "value": 0.1, "threshold": 0.3, "windows": 2}
+ALARM |= {"consequence": "warn"}
 CHECK = {"table": "t", "column": "c", "rule": "r", "minimum": 1, "maximum": None, "observed": 3.0, "fatal": True}
 
 
@@ -70,8 +72,7 @@ def write_candidate(folder: Path) -> None:
     for epoch in (1, 2):
         write_snapshot(folder / f"seed_0/0000{epoch}")
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
-    alarm = {"seed": 0, "part": "all", "epoch": 2, "detector": "collapse", "value": 0.1, "threshold": 0.3}
-    write_json(folder / "alarms.json", [alarm | {"windows": 2, "consequence": "warn", "sentence": "It collapsed."}])
+    write_json(folder / "alarms.json", [ALARM])
     write_json(folder / "networks.json", {"generator": LAYERS, "discriminator": LAYERS})
 
 
@@ -94,20 +95,28 @@ def write_generator(candidate: str) -> None:
         for epoch in (1, 2)
     ]
     pd.DataFrame(scores).to_csv(folder / "scores.csv", index=False)
-    loser = place | {"epoch": 1, "kid": 0.1, "cas": 0.8, "reason": "CAS below"}
+    loser = place | {"epoch": 1, "kid": 0.1, "cas": 0.8, "reason": {"code": "lower_cas", "winner": 0.9}}
     classes = {label: {"refused": None, "held_out": 8} for label in CLASSES}
-    selection = {"reason": "The best.", "losers": [loser], "alarms": [], "pooled": [], "classes": classes}
-    write_json(folder / "selection.json", selection | {"generator_sha256": "abc"})
+    why = {"code": "highest_cas", "rivals": 2, "passed": 1, "needed": 1}
+    selection = place | {"epoch": 2, "reason": why, "losers": [loser], "pooled": [], "classes": classes}
+    selection |= {"scores": {"kid": 0.1, "kid_low": 0.0, "kid_high": 0.2, "cas": 0.9}}
+    selection |= {"alarms": [{"candidate": candidate, **ALARM}], "generator_sha256": "abc"}
+    write_json(folder / "selection.json", selection)
 
 
 def write_synthetic() -> None:
     """Dogs were synthesised, cats not."""
     rows = {"label": CLASSES, "real": [8, 8], "promised": [8, 10], "synthetic": [0, 2], "made": [0, 4]}
-    balance = pd.DataFrame(rows | {"accepted_share": [None, 0.5], "abstained": ["too few", None]})
+    balance = pd.DataFrame(rows | {"accepted_share": [None, 0.5], "abstained": ["min_images", ""]})
     balance.to_csv("data/synthetic/balance.csv", index=False)
     bounds = {"min_probability": 0.5, "min_distance": 0.8, "max_distance": 1.2}
-    counts = {"counts": {"accepted": 2, "copy": 2}, "made": 4, "accepted_share": 0.5, "abstained": None}
-    write_json(Path("data/synthetic/filter.json"), {"dog": bounds | counts})
+    few = {"code": "min_images", "real": 8, "min_images": 50}
+    given_up = {"bounds": None, "counts": {}, "made": 0, "accepted_share": None, "abstained": few}
+    filled = {"bounds": bounds, "counts": {"accepted": 2, "copy": 2}, "made": 4, "accepted_share": 0.5}
+    write_json(Path("data/synthetic/filter.json"), {"cat": given_up, "dog": filled | {"abstained": None}})
+    examples = {"label": "dog", "outcome": ["accepted", "copy"], "probability": 0.9, "distance": [1.0, 0.1]}
+    pd.DataFrame(examples).to_csv("data/synthetic/examples.csv", index=False)
+    np.savez("data/synthetic/examples.npz", images=noise(2), nearest=noise(2))
 
 
 def write_arm(params: Params, name: str) -> None:

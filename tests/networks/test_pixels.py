@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.networks.resolution import halvings
+from tasks.networks.pixels import halvings
 
 
 @pytest.mark.parametrize(
