@@ -2,8 +2,6 @@
 
 import shutil
 import subprocess
-import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,27 +39,19 @@ def save_generator(folder: Path, rows: pd.DataFrame, classes: list[str], seed: i
     seen[["sha256", "label", "split"]].to_csv(folder / "seen.csv", index=False)
 
 
-@cache
-def _empty_store() -> Path:
-    """A store of MLflow's with all tables and nothing in them: making one takes ten seconds."""
-    folder = Path(tempfile.mkdtemp())
-    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_registered_models()
-    return folder / "mlflow.db"
-
-
-def lay_project(root: Path) -> None:
+def lay_project(root: Path, empty_store: Path) -> None:
     """Put parameters, an empty listing and an empty store into a project."""
     for name in ("params.yaml", "tuning.yaml", "dvc.yaml", ".gitignore"):
         shutil.copyfile(ROOT / name, root / name)
-    shutil.copyfile(_empty_store(), root / "mlflow.db")
+    shutil.copyfile(empty_store, root / "mlflow.db")
     (root / "data").mkdir(exist_ok=True)
     write_json(root / "data/sources.json", {})
 
 
 class Evaluated:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, empty_store: Path) -> None:
         self.data = root / "data"
-        lay_project(root)
+        lay_project(root, empty_store)
         for name in ("generator", "evaluation", "report", "split", "synthetic", "classifiers"):
             (self.data / name).mkdir()
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]

@@ -29,8 +29,8 @@ LEAKING = ROWS.assign(split=["train", "test", "validation", "test", "test"] * 2)
 
 
 @pytest.fixture
-def evaluated(project: Path) -> Evaluated:
-    return Evaluated(project)
+def evaluated(project: Path, empty_store: Path) -> Evaluated:
+    return Evaluated(project, empty_store)
 
 
 def _ledger() -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core import environment
 from tasks.core.files import read_json, sha256_of, write_json
 from tasks.core.params import Images, Machine, Params, Synthesize, load
 from tasks.data.balance import Promise
@@ -23,6 +22,7 @@ from tasks.quality.balanced import LINEAGE
 from tasks.quality.synthesis import UNFILTERED, fill_classes
 from tasks.registry.champion import Registry
 from tasks.registry.packaging import Candidacy
+from tasks.support import environment
 from tasks.synthesize import synthesize
 from tests.evaluated import lay_project
 from tests.parameters import ROOT
@@ -214,9 +214,9 @@ numpy.savez(out, **images)
 
 
 def test_a_client_without_the_project_makes_the_images_that_the_manifest_lists(
-    done: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    done: Path, root: Path, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lay_project(root)
+    lay_project(root, empty_store)
     monkeypatch.chdir(root)
     monkeypatch.setattr(environment, "ROOT", root)
     monkeypatch.setitem(os.environ, "MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")

@@ -11,8 +11,7 @@ from tasks.core.files import read_json, sha256_of
 from tasks.core.params import Detector, Images, Params, Small, load
 from tasks.data.images import write_image
 from tasks.data.manifest import write_manifest
-from tasks.networks.checkpoints import load_generator
-from tasks.networks.sampling import draw_latents
+from tasks.networks.checkpoints import draw_latents, load_generator
 from tasks.support.errors import BadInput
 from tasks.train_gan import train_gan
 from tests.pipeline.project import ROOT
@@ -107,7 +106,7 @@ def test_a_dcgan_is_trained_for_its_classes_alone_from_a_start_on_all(split: Pat
     assert rows == [(seed, *row) for seed in (0, 1) for row in (("warm start", 1), ("dog", 1), ("dog", 2))]
     first, second = (load_generator(folder / f"seed_{seed}/00002") for seed in (0, 1))
     assert first.classes == ["dog"]
-    latents, labels = draw_latents([0], 4, first.latent), np.zeros(4, np.int32)
+    latents, labels = draw_latents(0, "dog", range(4), first.latent), np.zeros(4, np.int32)
     assert (first.generate(latents, labels) != second.generate(latents, labels)).any()
 
 

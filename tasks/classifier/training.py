@@ -20,7 +20,7 @@ from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.steps import build_optimizer, compile_steps, post_hoc
 from tasks.core.files import write_json
 from tasks.core.params import Arm, Augmentation, Params, Train
-from tasks.core.params.roles import augmentation_of
+from tasks.core.params.classifiers import augmentation_of
 from tasks.data.manifest import class_names, rows_of
 from tasks.networks.features import compile_outputs
 from tasks.networks.tables import layers_of
@@ -82,6 +82,8 @@ def train_arm(params: Params, name: str, manifest: pd.DataFrame, folder: Path) -
     np.savez(folder / "batch.npz", allow_pickle=False, **arrays)
     history = pd.DataFrame([asdict(record) for one in trained for record in one.history])
     history.to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    last = history.groupby("seed").last().drop(columns="step").mean()
+    tell_metrics({str(key): value for key, value in last.items()}, params.train.steps)
     return history
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tasks.report.tables import markdown_table
+
 _MOST_REASONS = 20
 
 
@@ -145,18 +147,14 @@ def _pool_lines(selection: Mapping[str, Any]) -> list[str]:
 
 
 def _scores_table(scores: pd.DataFrame) -> list[str]:
-    lines = [
-        "| snapshot | KID | CAS | of | least diversity | least coverage | classes refused |",
-        "| --- | --: | --: | --- | --: | --: | --: |",
-    ]
+    rows = []
     for row in scores[scores["cas"].notna()].to_dict("records"):
         name = f"**{_name(row)}**" if row["chosen"] else _name(row)
-        lines.append(
-            f"| {name} | {_interval(row['kid'], row['kid_low'], row['kid_high'])} | {row['cas']:.4f} "
-            f"| {row['cas_classes']} | {_number(row.get('diversity_least'))} | {_number(row.get('coverage_least'))} "
-            f"| {row['refused']:.0f} |"
-        )
-    return lines
+        kid = _interval(row["kid"], row["kid_low"], row["kid_high"])
+        least = [_number(row.get(f"{score}_least")) for score in ("diversity", "coverage")]
+        rows.append([name, kid, f"{row['cas']:.4f}", row["cas_classes"], *least, f"{row['refused']:.0f}"])
+    header = ["snapshot", "KID", "CAS", "of", "least diversity", "least coverage", "classes refused"]
+    return markdown_table(header, rows, text=(0, 3))
 
 
 def _number(value: float | None) -> str:

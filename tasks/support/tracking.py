@@ -18,10 +18,9 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tasks.core import environment
 from tasks.core.files import sha256_of
 from tasks.core.params import FILES
-from tasks.support import leases
+from tasks.support import environment, leases
 from tasks.support.errors import first_line, retried
 from tasks.support.progress import log
 from tasks.support.versioning import deciding_code

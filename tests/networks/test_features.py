@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from tasks.classifier.examples import Examples
 from tasks.classifier.fitting import fit, probabilities_of
-from tasks.classifier.steps import Examples
 from tasks.core.params import Training
 from tasks.gan.scores import kid
 from tasks.networks.features import random_network

@@ -131,8 +131,9 @@ def tiny_params(source: Path) -> dict[str, Any]:
 
 
 def make_project(folder: Path, server: str, params: dict[str, Any]) -> Project:
-    """A clone of the project's files with other parameters, committed."""
-    folder.mkdir(parents=True)
+    """A plain `git clone` of the project with other parameters, in which nothing has run."""
+    published = folder.with_name(f"{folder.name}_published")
+    published.mkdir(parents=True)
     names = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -142,14 +143,15 @@ def make_project(folder: Path, server: str, params: dict[str, Any]) -> Project:
     ).stdout.split("\n")
     for name in filter(None, names):
         if (ROOT / name).exists() and not name.startswith("tests/") and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    write_values(folder, params)
-    project = Project(folder, server)
+            (published / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, published / name)
+    write_values(published, params)
+    project = Project(published, server)
     (folder.parent / "home").mkdir(exist_ok=True)
     project.run("git", "init", "--quiet", "--initial-branch=main")
     project.refresh()
     project.run("git", "add", "--all")
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
     project.run("git", *identity, "commit", "--quiet", "--message=start")
-    return project
+    project.run("git", "clone", "--quiet", published, folder)
+    return Project(folder, server)

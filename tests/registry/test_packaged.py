@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.core import environment
 from tasks.networks.checkpoints import identity_of
 from tasks.quality.synthesis import maker
 from tasks.registry.champion import Registry
 from tasks.registry.packaged import running
 from tasks.registry.packaging import PACKAGE, Candidacy, Package, Unusable, read_package
+from tasks.support import environment
 from tests.evaluated import ROWS, lay_project, save_generator
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """A project with a generator in `generator`, and its package, fetched from the registry, in `package`."""
     root = tmp_path_factory.mktemp("registered")
-    lay_project(root)
+    lay_project(root, empty_store)
     (root / "generator").mkdir()
     save_generator(root / "generator", ROWS, ["cat", "dog"], seed=0)
     with pytest.MonkeyPatch.context() as patch:

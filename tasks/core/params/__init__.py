@@ -25,7 +25,7 @@ from tasks.core.params.data import (
     Files,
     Images,
     Ingest,
-    Labels,
+    LabelsFile,
     Limits,
     Machine,
     Quality,
@@ -45,7 +45,7 @@ from tasks.core.params.generators import (
     Synthesize,
     TrainGan,
 )
-from tasks.core.params.loading import FILES, load
+from tasks.core.params.loading import FILES, load, read
 from tasks.core.params.sections import Params
 
 __all__ = [
@@ -68,7 +68,7 @@ __all__ = [
     "Guards",
     "Images",
     "Ingest",
-    "Labels",
+    "LabelsFile",
     "Limits",
     "Machine",
     "Network",
@@ -86,4 +86,5 @@ __all__ = [
     "Training",
     "Validate",
     "load",
+    "read",
 ]
