@@ -1,7 +1,8 @@
-"""Layers of both kinds of GAN: names decide their initial weights, and one policy their precision."""
+"""Layers of both kinds of GAN: names decide their initial weights, and one policy their precision; tables of layers."""
 
 import math
 import zlib
+from typing import Any
 
 import keras
 
@@ -110,3 +111,44 @@ class Layers:
 
     def _seed_of(self, name: str) -> int:
         return zlib.crc32(f"{self._seed}/{name}".encode()) >> 1
+
+
+def layers_of(model: keras.Model) -> list[dict[str, Any]]:
+    """Rows of a functional model's layers, in an order in which inputs come first, as JSON holds them.
+
+    Each row has name, type, shape of the output without its first axis, number of parameters, names of the layers that
+    are its inputs, and details: the size of the kernel, the stride, a rate or slope, and the activation where it is not
+    linear.
+    """
+    operations = {operation.name: operation for operation in model.operations}
+    return [
+        {
+            "name": operation.name,
+            "type": type(operation).__name__,
+            "shape": list(operation.output.shape[1:]),
+            "parameters": operation.count_params() if isinstance(operation, keras.Layer) else 0,
+            "inputs": list(dict.fromkeys(_senders(config["inbound_nodes"]))),
+            "details": _details(operation),
+        }
+        for config in model.get_config()["layers"]
+        for operation in [operations[config["name"]]]
+    ]
+
+
+def _senders(nodes: Any) -> list[str]:
+    """Layers whose output a layer's serialised calls take, in order."""
+    if isinstance(nodes, dict) and "keras_history" in nodes:
+        return [nodes["keras_history"][0]]
+    parts = nodes.values() if isinstance(nodes, dict) else nodes if isinstance(nodes, list | tuple) else ()
+    return [name for part in parts for name in _senders(part)]
+
+
+def _details(operation: Any) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    if size := getattr(operation, "kernel_size", None):
+        details["kernel"] = list(size)
+    if (stride := max(getattr(operation, "strides", (1,)))) > 1:
+        details["stride"] = stride
+    details |= {name: value for name in ("rate", "negative_slope") if (value := getattr(operation, name, 0))}
+    activation = getattr(getattr(operation, "activation", None), "__name__", "linear")
+    return details if activation == "linear" else details | {"activation": activation}

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.core.params import Compute, Conditional, Dcgan
-from tasks.gan.model import Gan
+from tasks.core.params import Candidate, Compute, Conditional, Dcgan
+from tasks.gan.build import build_loop
+from tasks.gan.loop import Loop
 from tasks.networks.checkpoints import save_generator
-from tasks.networks.kinds import build_generator
+from tasks.networks.kinds import spec_of
 from tasks.networks.weights import get_weights
 
 COMPUTE = Compute(intra_op_threads=1, xla=False, mixed_precision=False)
@@ -54,14 +55,14 @@ def noise(size_px: int = 8, channels: int = 1) -> tuple[NDArray[np.uint8], NDArr
 
 def save_untrained(folder: Path, classes: list[str], seed: int = 0) -> None:
     """Write a conditional generator of 8x8 grey images with its initial weights into a folder, which exists."""
-    settings = {"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 1}
-    network = build_generator(settings, len(classes), dropout=0.0, seed=seed, policy="float32")
-    save_generator(folder, [get_weights(network)], classes, settings)
+    spec = spec_of({"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 1})
+    network = spec.build_generator(len(classes), dropout=0.0, seed=seed, policy="float32")
+    save_generator(folder, [get_weights(network)], classes, spec)
 
 
-def gan_of(candidate: Conditional | Dcgan, compute: Compute = COMPUTE, seed: int = 0) -> Gan:
-    """A GAN on that noise, of all three classes or of one that holds them all."""
+def loop_of(candidate: Candidate, compute: Compute = COMPUTE, seed: int = 0) -> Loop:
+    """A training on that noise, of all three classes or of one that holds them all."""
     images, labels = noise()
-    if isinstance(candidate, Dcgan):
-        return Gan(images, np.zeros_like(labels), 1, candidate, seed, candidate.epochs, compute)
-    return Gan(images, labels, 3, candidate, seed, candidate.epochs, compute)
+    if candidate.kind == "dcgan":
+        return build_loop(images, np.zeros_like(labels), 1, candidate, seed, candidate.epochs, compute)
+    return build_loop(images, labels, 3, candidate, seed, candidate.epochs, compute)
