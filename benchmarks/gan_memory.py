@@ -38,10 +38,10 @@ def train(images: int, limit_mb: float) -> None:
     from tasks.core.environment import pin
     from tasks.core.params import load
 
-    params = load(Path(__file__).parents[1] / "params.yaml")
+    params = load(Path(__file__).parents[1])
     pin(params.compute)
     from tasks.data.images import read_images, write_image
-    from tasks.gan.model import Gan
+    from tasks.gan.build import build_loop
 
     peak, done = [0], threading.Event()
     watcher = threading.Thread(target=_watch, args=(peak, done))
@@ -50,8 +50,9 @@ def train(images: int, limit_mb: float) -> None:
         picture = Path(folder, "picture.png")
         write_image(picture, np.random.default_rng(0).integers(0, 256, (SIZE_PX, SIZE_PX, 3), np.uint8))
         pixels = read_images([str(picture)] * images, SIZE_PX, 3, limit_mb)
-    candidate = params.train_gan.candidates["conditional"].model_copy(update=CHANGED)
-    Gan(pixels, np.arange(images, dtype=np.int32) % 3, 3, candidate, 0, 1, params.compute).train_epoch()
+    candidate = params.candidates["conditional"].model_copy(update=CHANGED)
+    labels = np.arange(images, dtype=np.int32) % 3
+    build_loop(pixels, labels, 3, candidate, 0, 1, params.compute).train_epoch()
     done.set()
     watcher.join()
     print(peak[0] / 1000)

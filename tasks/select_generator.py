@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tasks.quality.judging import Judge
     from tasks.quality.select import Snapshot
 
-FILES = ("generator.npz", "generator.json", "grid.png")
+FILES = ("generator.npz", "generator.json", "samples.npz")
 SEEN = "seen.csv"  # the images by which the generator was trained and selected
 PLACE = ("candidate", "seed", "epoch")
 
@@ -36,7 +36,7 @@ Measured = dict[str, Any]  # of a snapshot, as `Measure.measure` gives it
     out="generator",
 )
 def select_generator(params: Params, out: Path, *, raw: Path, split: Path, generators: Path) -> None:
-    """Write generator.npz, generator.json and grid.png of the best snapshot, selection.json, all scores, and seen.csv:
+    """Write generator.npz, generator.json and samples.npz of the best snapshot, selection.json, scores, and seen.csv:
     hash, label and split of each image by which it was trained or selected.
 
     KID is taken of every snapshot; guards are asked, and classifiers learn from the images, only of the `cas_snapshots`
@@ -93,7 +93,7 @@ def _find(
             places += [(name, seed, epoch) for epoch in epochs]
             if not epochs:
                 stops = [each for each in alarms[name] if each["seed"] == seed and each["consequence"] == "stop"]
-                told = " ".join(f"{each['sentence']} ({each['part']}, epoch {each['epoch']})" for each in stops)
+                told = " ".join(f"{each['detector']} ({each['part']}, epoch {each['epoch']})" for each in stops)
                 place = {"candidate": name, "seed": seed, "epoch": None, "kid": None, "cas": None}
                 absent.append(place | {"reason": f"stopped before its first snapshot: {told}"})
     if not places:

@@ -4,14 +4,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from tasks.core.files import read_json, sha256_of, write_json
 from tasks.core.params import Guards, Images, SelectGenerator, TrainGan, Training, load
 from tasks.data.images import write_image
 from tasks.data.manifest import read_manifest, rows_of, write_manifest
 from tasks.networks.checkpoints import Generator, draw_latents, save_generator
-from tasks.networks.kinds import build_generator
+from tasks.networks.kinds import spec_of
 from tasks.networks.weights import Weights, get_weights, set_weights
 from tasks.select_generator import select_generator
 from tasks.support.errors import BadInput
@@ -45,7 +44,7 @@ def _train_gan(**candidates) -> TrainGan:
 
 
 def _build(settings: dict, classes: int) -> Weights:
-    return get_weights(build_generator(settings, classes, dropout=0.0, seed=0, policy="float32"))
+    return get_weights(spec_of(settings).build_generator(classes, dropout=0.0, seed=0, policy="float32"))
 
 
 def _truth() -> Weights:
@@ -70,15 +69,15 @@ def _worse(weights: Weights, share: float) -> Weights:
 
 def _snapshot(folder: Path, weights: Weights, classes: list[str], settings: dict) -> None:
     folder.mkdir(parents=True)
-    save_generator(folder, [weights], classes, settings)
-    Image.new("L", (4, 4)).save(folder / "grid.png")
+    save_generator(folder, [weights], classes, spec_of(settings))
+    np.savez(folder / "samples.npz", images=np.zeros((1, 4, 4, 1), np.uint8), labels=np.zeros(1, np.int32))
 
 
 def _write_data(data: Path, weights: Weights) -> None:
     """Images of the splits, which the generator with these weights made; those of test have no files."""
-    network = build_generator(SETTINGS, len(CLASSES), dropout=0.0, seed=0, policy="float32")
+    network = spec_of(SETTINGS).build_generator(len(CLASSES), dropout=0.0, seed=0, policy="float32")
     set_weights(network, weights)
-    real, rows = Generator([network], CLASSES, SETTINGS["latent"]), []
+    real, rows = Generator([network], CLASSES, spec_of(SETTINGS)), []
     for split, counts in COUNTS.items():
         labels = np.repeat(np.arange(3, dtype=np.int32), counts)
         made = real.generate(draw_latents(9, split, range(len(labels)), SETTINGS["latent"]), labels)
@@ -122,7 +121,7 @@ def test_a_late_degradation_makes_it_choose_the_earlier_snapshot(data: Path, sel
         "conditional seed 0 epoch 20 has the highest CAS of the 2 snapshots that pass the guards in most of the "
         "classes that need images, 1 of 1: CAS 0."
     )
-    for name in ("generator.npz", "generator.json", "grid.png"):
+    for name in ("generator.npz", "generator.json", "samples.npz"):
         chosen = data / "generators/conditional/seed_0/00020" / name
         assert (data / "generator" / name).read_bytes() == chosen.read_bytes()
     assert not (data / "generators/no_longer_named").exists()

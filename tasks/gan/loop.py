@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -26,20 +27,17 @@ _SEEN = "seen"  # the member beside the weights, JSON as bytes
 
 
 class Loop:
-    """Epochs of a step, compiled once for any number of steps; `epoch` counts those done of `epochs`."""
+    """Epochs of a step, compiled at the first for any number of steps; `epoch` counts those done of `epochs`."""
 
     def __init__(self, step: Step, draw: Callable[[int], Iterator[Draws]], epochs: int, *, xla: bool = False) -> None:
         """Args: draw gives the draws of the epoch after so many, in chunks of steps."""
-        self.step, self.epochs, self.epoch = step, epochs, 0
-        self._draw, self._compiled = draw, tf.function(step.__call__, jit_compile=xla)
-        first = next(draw(0))
-        specs = tf.nest.map_structure(lambda leaf: tf.TensorSpec([None, *leaf.shape[1:]], leaf.dtype), first)
-        self._many_steps = tf.function(self._run, input_signature=[specs]).get_concrete_function()
+        self.step, self.draw, self.epochs, self.epoch = step, draw, epochs, 0
+        self._compiled = tf.function(step.__call__, jit_compile=xla)
 
     def train_epoch(self) -> dict[str, float]:
         """Train one epoch; the means over its steps, and `d_loss_spread`, the standard deviation of D's loss."""
         sums, steps = np.zeros(len(METRICS)), 0
-        for draws in self._draw(self.epoch):
+        for draws in self.draw(self.epoch):
             sums += self._many_steps(tf.nest.map_structure(tf.constant, draws)).numpy()
             steps += len(draws.samples)
         self.epoch += 1
@@ -56,6 +54,12 @@ class Loop:
         for name, variable in self._variables().items():
             variable.assign(state[name])
         self.epoch = epoch
+
+    @cached_property
+    def _many_steps(self) -> Any:
+        first = next(self.draw(0))
+        specs = tf.nest.map_structure(lambda leaf: tf.TensorSpec([None, *leaf.shape[1:]], leaf.dtype), first)
+        return tf.function(self._run, input_signature=[specs]).get_concrete_function()
 
     def _variables(self) -> dict[str, Any]:
         parts = self.step.variables()
