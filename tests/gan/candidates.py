@@ -66,14 +66,13 @@ def save_untrained(folder: Path, classes: list[str], seed: int = 0) -> None:
 
 def train_eagerly(loop: Loop) -> dict[str, float]:
     """The means over an epoch's steps, taken without the seconds that compiling them takes."""
-    (draws,) = loop.draw(0)
-    steps = len(draws.samples)
-    sums = np.zeros(len(METRICS))
-    for number in range(steps):
-        draws_of_step = part(tf.nest.map_structure(tf.constant, draws), number)
-        sums += loop.step(draws_of_step).numpy()
-        loop.step.follow(draws_of_step.decay)
-    return dict(zip(METRICS, (sums / steps).tolist(), strict=True))
+    of_steps = []
+    for draws in loop.draw(0):
+        for number in range(len(draws.samples)):
+            draws_of_step = part(tf.nest.map_structure(tf.constant, draws), number)
+            of_steps.append(loop.step(draws_of_step).numpy())
+            loop.step.follow(draws_of_step.decay)
+    return dict(zip(METRICS, np.mean(of_steps, axis=0).tolist(), strict=True))
 
 
 def loop_of(candidate: Candidate, compute: Compute = COMPUTE, seed: int = 0) -> Loop:

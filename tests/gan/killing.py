@@ -22,7 +22,7 @@ from tests.gan.candidates import COMPUTE, CONDITIONAL, DCGAN, Quiet, loop_of, se
 
 pin(COMPUTE)
 ROOT = Path(__file__).parents[2]
-EPOCHS = 60
+EPOCHS = 30
 _STEADY: dict[str, Any] = {"steps_per_epoch": 2, "batch": 4, "d_dropout": 0.3, "g_dropout": 0.2, "snapshot_every": 1}
 
 
@@ -50,7 +50,7 @@ def train_steady(folder: Path, begun: Event) -> None:
 
 def train_dcgan(folder: Path, begun: Event | None = None) -> list[Record]:
     """History of a warm start on all classes and of one class, with batch norm."""
-    changes = {"epochs": 15, "batch_norm": True, "warm_start_epochs": 15, "classes": ["2"], "half_batches": True}
+    changes = {"epochs": 8, "batch_norm": True, "warm_start_epochs": 8, "classes": ["2"], "half_batches": True}
     listener = Listener(begun)
     for _ in train_parts(setting_of(DCGAN.model_copy(update=_STEADY | changes)), 0, folder, listener):
         pass
@@ -75,7 +75,7 @@ def copies_at_random_moments(run: Callable[[Path, Event], Any], folder: Path, co
         while process.is_alive() and len(copies) < count:
             process.join(rng.uniform(0, most_s))
             last = len(copies) == count - 1
-            if process.is_alive() and _halt(process.pid, signal.SIGKILL if last else signal.SIGSTOP):
+            if _killed(process) if last else _stopped(process.pid):
                 copies.append(folder / f"copy_{len(copies)}")
                 shutil.copytree(run_folder, copies[-1])
                 if not last:
@@ -84,15 +84,19 @@ def copies_at_random_moments(run: Callable[[Path, Event], Any], folder: Path, co
     return copies
 
 
-def _halt(process: int, how: signal.Signals) -> bool:
-    """Whether the process went on until now; it is dead after a SIGKILL, and each of its threads stands after a SIGSTOP."""
+def _stopped(process: int) -> bool:
+    """Whether every thread of the process stands now; it may have come to its end."""
     try:
-        os.kill(process, how)
-        if how == signal.SIGSTOP:
-            while any("State:\tT" not in path.read_text() for path in Path(f"/proc/{process}/task").glob("*/status")):
-                time.sleep(0.001)
+        os.kill(process, signal.SIGSTOP)
+        while any("State:\tT" not in path.read_text() for path in Path(f"/proc/{process}/task").glob("*/status")):
+            time.sleep(0.001)
     except (FileNotFoundError, ProcessLookupError):
-        return False  # it came to its end
-    while how == signal.SIGKILL and Path(f"/proc/{process}/task").exists():
-        time.sleep(0.001)
+        return False
     return True
+
+
+def _killed(process: Any) -> bool:
+    """Whether a kill -9 came before the end of the process."""
+    process.kill()
+    process.join()
+    return bool(process.exitcode == -signal.SIGKILL)

@@ -64,6 +64,11 @@ def test_each_option_changes_what_is_learnt(option: str, plain: str) -> None:
     assert trained(DCGAN.model_copy(update={option: value})) != plain
 
 
+def test_other_seeds_give_other_weights(plain: str) -> None:
+    assert trained(DCGAN) == plain
+    assert trained(DCGAN, seed=1) != plain
+
+
 # A step on one logit of 2-D points, whose gradients the weights show: steps of 1 down the gradient.
 
 
@@ -198,8 +203,12 @@ def test_it_learns_which_class_is_bright() -> None:
 def test_a_dcgan_learns_where_its_images_are_bright() -> None:
     images = np.zeros((20, 8, 8, 1), np.uint8)
     images[:, :4] = 255
-    plain = {"translation_share": 0.0, "cutout_share": 0.0, "half_batches": True, "batch": 32, "width": 64}
-    loop = _loop(images, np.zeros(20, np.int32), DCGAN.model_copy(update={"steps_per_epoch": 300, **plain}))
+    plain = {"translation_share": 0.0, "cutout_share": 0.0, "half_batches": True, "batch": 16, "width": 32}
+    loop = _loop(
+        images,
+        np.zeros(20, np.int32),
+        DCGAN.model_copy(update={"steps_per_epoch": 250, "g_learning_rate": 0.002, **plain}),
+    )
     loop.train_epoch()
     made = 127.5 * (_made(loop, np.zeros(20, np.int32)) + 1)
     assert made[:, :3].mean() > 195
