@@ -36,7 +36,7 @@ def test_a_spec_is_json_and_comes_back() -> None:
 def test_networks_of_every_size_fit_together(kind: str, more: dict[str, int], size_px: int) -> None:
     channels = 3 if size_px % 16 else 1
     spec = settings(kind, size_px, channels, **more)
-    condition = spec.condition(np.zeros(1, np.int32), np.ones(1, np.float32))
+    condition = tuple(map(tf.constant, spec.condition(np.zeros(1, np.int32), np.ones(1, np.float32))))
     made = spec.make(spec.build_generator(2, **POLICY), tf.zeros((1, 4)), condition, training=False)
     assert made.shape == (1, size_px, size_px, channels)
     assert spec.rate(spec.build_discriminator(2, **POLICY), made, condition).shape == (1,)
