@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 UI_PORT ?= 5000
 SERVER ?= http://127.0.0.1:4200/api
 
-.PHONY: demo setup repro refresh register rollback lint test ui server worker lock
+.PHONY: demo setup repro refresh register rollback reference lint test ui server worker lock
 
 demo: setup  ## run the pipeline by the Prefect flow
 	$(BIN)/python -m flows.rebalance
@@ -33,6 +33,9 @@ register: setup  ## put the generator into the MLflow registry under the verdict
 
 rollback: setup  ## the champion before this one takes its place again
 	$(BIN)/python -m tasks.rollback
+
+reference: setup  ## write docs/parameters.md from the sections in tasks/core/params
+	$(BIN)/python -m tasks.support.reference
 
 lint: setup
 	$(BIN)/ruff check .

@@ -25,16 +25,15 @@ from tasks.cleanup import cleanup
 from tasks.core.params import Files, Ingest, Limits, load
 from tasks.data.duplicates import group_near
 from tasks.data.manifest import read_manifest, write_manifest
-from tasks.data.quality import measure_files
+from tasks.data.quality import SHARD, measure_files
 from tasks.ingest import ingest
 from tasks.sources.listing import refresh
 from tasks.split import split
 from tasks.support.executors import executor
-from tasks.validate import SHARD
 
 IMAGES, SIDE_PX, ROUNDS = 8_000, 180, 3
 OBJECTS = 15_000
-PARAMS = load(Path(__file__).parents[1] / "params.yaml")
+PARAMS = load(Path(__file__).parents[1])
 CLEANVISION = """
 import contextlib, io, sys, time
 from cleanvision import Imagelab

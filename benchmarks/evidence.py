@@ -19,6 +19,8 @@ from typing import Any
 
 import yaml
 
+from tests.parameters import read_values, write_values
+
 ROOT = Path(__file__).parents[1]
 ARMS: dict[str, Any] = yaml.safe_load((ROOT / "benchmarks/arms.yaml").read_text())
 OF_PETS = ["imbalanced", "full", "weighted", "oversampled_augmented", "mixup_oversampled_augmented", "gan_mixup"]
@@ -51,16 +53,17 @@ def run(project: Path, change: Callable[[dict[str, Any]], None]) -> None:
         clone = project.with_name(f".{project.name}.partial")  # a kill leaves no project without its parameters
         shutil.rmtree(clone, ignore_errors=True)
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-        params = yaml.safe_load((clone / "params.yaml").read_text())
+        params = read_values()
         change(params)
-        (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        write_values(clone, params)
         clone.rename(project)
     subprocess.run([sys.executable, "-m", "flows.rebalance"], cwd=project, check=True, stdout=subprocess.DEVNULL)
     print((project / "data/report/report.md").read_text().partition("## Generator")[0])
 
 
 def set_digits(params: dict[str, Any]) -> None:
-    params["train"].update(seeds=10, arms=ARMS)
+    params["train"]["seeds"] = 10
+    params["arms"] = ARMS
 
 
 def set_pets(params: dict[str, Any], pets: Path) -> None:
@@ -71,13 +74,14 @@ def set_pets(params: dict[str, Any], pets: Path) -> None:
     ]
     params["cleanup"]["near_duplicate_bits"] = None
     params["split"]["keep"] = {"dog": 0.2, "bird": 0.1}
-    conditional = params["train_gan"]["candidates"]["conditional"]
+    conditional = params["candidates"]["conditional"]
     conditional.update(latent=64, d_dropout=0.3, epochs=60, steps_per_epoch=100, snapshot_every=10)
-    params["train_gan"]["candidates"] = {"conditional": conditional}  # `dcgan` of the birds alone collapses
+    params["candidates"] = {"conditional": conditional}  # `dcgan` of the birds alone collapses
     params["select_generator"]["cas_seeds"] = 1
     params["synthesize"]["min_images"] = 50
-    params["train"].update(seeds=6, steps=800, batch=64, record_every=100, augmentations={"shifts": SHIFTS})
-    params["train"]["arms"] = {name: ARMS[name] for name in OF_PETS}
+    params["train"].update(seeds=6, steps=800, batch=64, record_every=100)
+    params["augmentations"] = {"shifts": SHIFTS}
+    params["arms"] = {name: ARMS[name] for name in OF_PETS}
 
 
 if __name__ == "__main__":

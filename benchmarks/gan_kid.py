@@ -120,12 +120,12 @@ def scorer(images: dict[tuple[str, str], NDArray[np.uint8]]) -> Score:
     from tasks.core.params import Training
     from tasks.gan.scores import kid
     from tasks.networks.features import random_network
-    from tasks.quality.evaluator import evaluator
+    from tasks.quality.spaces import Labelled, evaluator
 
     training = Training(steps=1000, batch=32, learning_rate=0.002, width=32)
     train = np.concatenate([images[label, "train"] for label in FOLDERS])
     labels = np.repeat(np.arange(len(FOLDERS)), [len(images[label, "train"]) for label in FOLDERS])
-    spaces = [evaluator(training, train, labels, len(FOLDERS), 0)]
+    spaces = [evaluator(training, Labelled(train, labels), len(FOLDERS), 0)]
     spaces += [random_network(SIZE_PX, 3, number) for number in range(3)]
     units = [float(np.sqrt(np.mean(np.square(space(images["cat", "train"]))))) for space in spaces]
     held_out = [space(images["cat", "test"]) / unit for space, unit in zip(spaces, units, strict=True)]

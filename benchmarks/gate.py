@@ -19,7 +19,7 @@ from tasks.evidence.statistics import compare
 from tasks.evidence.verdict import YES, Evidence, decide
 
 CLASSES, RARE = 10, (2, 5, 8)
-PARAMS = load(Path(__file__).parents[1] / "params.yaml").evaluate.model_copy(update={"resamples": 1000})
+PARAMS = load(Path(__file__).parents[1]).evaluate.model_copy(update={"resamples": 1000})
 RECALLS = np.where(np.isin(np.arange(CLASSES), RARE), 0.90, 0.97)
 IMAGE, ARM_IMAGE, CHANCE, SEED = 1.0, 0.5, 0.5, 0.05
 # Gains of the arm with synthetic images and of its twin in the rare classes, one point of balanced accuracy each .033;

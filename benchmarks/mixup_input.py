@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SIZE_PX, BATCH, EPOCHS, ALPHA = 150, 32, 10, 0.2
 CLASSES, FILES = 2, 2_400  # files in all
 THEIR_BATCHES, OUR_STEPS, TRAINED_STEPS, CHANGES, ROUNDS = 8, 150, 8, 60, 5
-PARAMS = load(Path(__file__).parents[1] / "params.yaml")
+PARAMS = load(Path(__file__).parents[1])
 pin(PARAMS.compute)
 SLIGHT = Augmentation(rotation_deg=5, shift_share=0.05, shear=0.05, zoom=0, flip=True, brightness=[1, 1.3], fill="edge")
 ARM = Arm(

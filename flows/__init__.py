@@ -2,7 +2,7 @@
 
 import os
 
-from tasks.core import environment as environment
+from tasks.support import environment as environment
 
 # Errors reach people once: from the command, or from the server to which the API handler sends them.
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

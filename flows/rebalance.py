@@ -1,7 +1,6 @@
 """The pipeline: from images to a registered generator and a verdict on it."""
 
 import sys
-from pathlib import Path
 
 from prefect import flow
 
@@ -9,6 +8,7 @@ from flows.stages import Stages, task_runner
 from tasks.cleanup import cleanup
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
+from tasks.report import report
 from tasks.select_generator import select_generator
 from tasks.split import split
 from tasks.support.commands import alone, guarded
@@ -38,18 +38,12 @@ def rebalance() -> None:
         generator = stages.run(select_generator, raw=raw, split=parts, generators=generators)
         synthetic = stages.run(synthesize, raw=raw, split=parts, generator=generator)
         classifiers = stages.run_each(train, raw=raw, split=parts, synthetic=synthetic)
-        report = stages.run(
-            evaluate,
-            raw=raw,
-            manifest=manifest,
-            clean=clean,
-            split=parts,
-            generator=generator,
-            synthetic=synthetic,
-            classifiers=classifiers,
-        )
+        made = {"raw": raw, "split": parts, "generator": generator, "synthetic": synthetic, "classifiers": classifiers}
+        evaluation = stages.run(evaluate, **made)
+        inputs = made | {"manifest": manifest, "clean": clean, "generators": generators, "evaluation": evaluation}
+        pages = stages.run(report, **inputs)
         registered = stages.register()
-    print(Path(report, "summary.txt").read_text(), registered, WHERE_TO_LOOK, sep="")
+    print((pages / "summary.txt").read_text(), registered, WHERE_TO_LOOK, sep="")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from tasks.core.environment import pin
 from tasks.core.params import load
 from tasks.register import register
 from tasks.sources.listing import refresh
+from tasks.support.commands import compute
 from tasks.support.errors import BadInput
 from tasks.support.executors import DASK_ADDRESS
 from tasks.support.progress import log, show
 from tasks.support.stages import DATA, LISTING, Stage
-from tasks.support.tracking import prepare
+from tasks.support.tracking import parent_run
 from tasks.support.versioning import Versions
 
 
@@ -40,7 +42,6 @@ class Stages:
         self._params = load()
         pin(self._params.compute)
         self._order = self._versions.order()
-        self._prepared = False
 
     def refresh(self) -> Path:
         """The listing of the sources, renewed where they have changed."""
@@ -67,20 +68,18 @@ class Stages:
         items = {f"{stage.name}@{item}": item for item in getattr(self._params, str(stage.each))}
         self._require_listed(stage, list(items))
         due = [name for name in self._order if name in items and self._due(name)]
-        if due and not self._prepared:
-            prepare()
-            self._prepared = True
-        running: dict[str, PrefectFuture[Any]] = {
-            name: _compute.submit(name, stage, items[name])  # a task of its own for each
-            for name in due
-        }
         failures = []
-        for name, future in running.items():
-            outcome = future.result(raise_on_failure=False)
-            if isinstance(outcome, BaseException):
-                failures.append(outcome)
-            else:
-                self._versions.record(name)
+        with parent_run() if due else nullcontext():  # created once, and RUNNING until all items have ended
+            running: dict[str, PrefectFuture[Any]] = {
+                name: _compute.submit(name, stage, items[name])  # a task of its own for each
+                for name in due
+            }
+            for name, future in running.items():
+                outcome = future.result(raise_on_failure=False)
+                if isinstance(outcome, BaseException):
+                    failures.append(outcome)
+                else:
+                    self._versions.record(name)
         if failures:
             raise failures[0]
         return DATA / stage.out
@@ -112,7 +111,7 @@ def _compute(name: str, stage: Stage, item: str | None) -> None:
     pin(params.compute)  # on a cluster this is another process
     log.info("%s", name)
     start = time.monotonic()
-    stage.run(params, item)
+    compute(stage, params, item)
     log.info("%s: done in %.1f s", name, time.monotonic() - start)
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from tasks.core.files import read_json
 from tasks.core.params import Images, Params
-from tasks.data.manifest import class_names, read_manifest, rows_of
-from tasks.evaluate import read_exams
+from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of, rows_sha256
+from tasks.registry.ledger import open_test
 from tasks.select_generator import SEEN
 from tasks.synthesize import synthesize
 from tasks.train import train
@@ -37,7 +37,9 @@ def challenge(
         champion: folder of its files.
         arm: the arm with synthetic images that earned today's yes.
     """
-    from tasks.evidence.comparison import compare_trained  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.examples import read_examples  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.prediction import predict_arm
+    from tasks.evidence.comparison import difference_of
 
     shutil.rmtree(PLACE, ignore_errors=True)
     try:
@@ -50,10 +52,17 @@ def challenge(
         contest = replace(params, arms=params.arms | {ARM: params.arms[arm]})
         trained = PLACE / "classifiers" / ARM
         train(contest, trained, **source, synthetic=folders["synthetic"])
-        exams = read_exams(read_manifest(data / "split"), params, "register")
+        manifest = read_manifest(data / "split")
+        classes, test = class_names(manifest), rows_of(manifest, "test")
+        open_test(rows_sha256(test), test["sha256"], "register")
+        images = read_examples(test, classes, params).images
+        one, other = (
+            predict_arm(params.train.network, folder, classes, [images])[0]
+            for folder in (data / "classifiers" / arm, trained)
+        )
         balance = pd.read_csv(PLACE / "synthetic/balance.csv", dtype={"label": str}, keep_default_na=False)
         made = {label: int(count) for label, count in zip(balance["label"], balance["synthetic"], strict=True)}
-        return compare_trained(params.evaluate, params.train, exams, data / "classifiers" / arm, trained), made
+        return difference_of(params.evaluate, label_indices(test, classes), one, other), made
     finally:
         shutil.rmtree(PLACE, ignore_errors=True)
 

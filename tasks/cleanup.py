@@ -12,8 +12,7 @@ import pandas as pd
 from tasks.core.files import replacing, write_json
 from tasks.core.params import Cleanup, Params
 from tasks.data.duplicates import group_near
-from tasks.data.manifest import read_manifest, write_manifest
-from tasks.report.contact import draw_contact_sheet
+from tasks.data.manifest import class_names, read_manifest, write_manifest
 from tasks.support.commands import stage_command
 from tasks.support.expectations import Check, check, require
 from tasks.support.progress import log
@@ -22,33 +21,36 @@ from tasks.support.stages import stage
 CONFLICT = "conflicting_labels"
 
 
-@stage(params=("cleanup", "validate"), rooms=("data",), out="clean")
-def cleanup(params: Params, out: Path, *, raw: Path, manifest: Path) -> None:
-    """Write manifest.parquet of the good images with `group`, quarantine.csv of the others with the reason, a contact
-    sheet for each reason under quarantine/, and checks.json.
+@stage(params=("cleanup",), rooms=("data",), out="clean")
+def cleanup(params: Params, out: Path, *, manifest: Path) -> None:
+    """Write manifest.parquet of the good images with `group`, quarantine.csv of the others with the reason, and
+    checks.json.
 
     Raises:
         BadInput: a fatal check failed; what was found is kept beside.
     """
     rows = read_manifest(manifest)
-    good = rows[rows["defect"].isna()].reset_index(drop=True)
-    good = good.assign(group=group_names(good, params.cleanup.near_duplicate_bits))
-    conflicting = good.groupby("group")["label"].transform("nunique") > 1
-    quarantine = pd.concat(
-        [
-            rows[rows["defect"].notna()].rename(columns={"defect": "reason"}),
-            good[conflicting].assign(reason=CONFLICT),
-        ]
-    ).reindex(columns=["path", "label", "bytes", "reason", "group"])
-    clean = good[~conflicting]
+    clean, quarantine = separate(rows, params.cleanup.near_duplicate_bits)
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, clean)
-        _write_quarantine(folder, quarantine.sort_values("path"), params.validate.quality.max_pixels)
-        results = _check(params.cleanup, clean, sorted(rows["label"].unique()), len(quarantine))
+        quarantine.to_csv(folder / "quarantine.csv", index=False)
+        results = _check(params.cleanup, clean, class_names(rows), len(quarantine))
         write_json(folder / "checks.json", results)
         require(results)
     alike = clean["group"].duplicated(keep=False).sum()
     log.info("  %d good images (%d look like another), %d files in quarantine", len(clean), alike, len(quarantine))
+
+
+def separate(rows: pd.DataFrame, near_bits: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of good images with their `group`, and those of files with a defect, or of look-alikes of different
+    classes, with their `reason`."""
+    good = rows[rows["defect"].isna()].reset_index(drop=True)
+    good = good.assign(group=group_names(good, near_bits))
+    conflicting = good.groupby("group")["label"].transform("nunique") > 1
+    defect = rows[rows["defect"].notna()].rename(columns={"defect": "reason"})
+    quarantine = pd.concat([defect, good[conflicting].assign(reason=CONFLICT)])
+    quarantine = quarantine.reindex(columns=["path", "label", "bytes", "reason", "group"])
+    return good[~conflicting], quarantine.sort_values("path")
 
 
 def group_names(rows: pd.DataFrame, near_bits: int | None) -> "pd.Series[str]":
@@ -62,23 +64,6 @@ def group_names(rows: pd.DataFrame, near_bits: int | None) -> "pd.Series[str]":
     leaders = np.empty(len(rows), np.int64)
     leaders[order] = order[first[place]]
     return rows["sha256"].iloc[leaders].set_axis(rows.index)
-
-
-def _write_quarantine(folder: Path, quarantine: pd.DataFrame, max_pixels: int) -> None:
-    quarantine.to_csv(folder / "quarantine.csv", index=False)
-    (folder / "quarantine").mkdir()
-    for reason, files in quarantine.groupby("reason"):
-        ordered = files.sort_values(["group", "path"])  # look-alikes side by side
-        captions = [
-            f"{label}, {size:,} bytes\n{Path(path).name}"
-            for path, label, size in ordered[["path", "label", "bytes"]].itertuples(index=False)
-        ]
-        draw_contact_sheet(
-            folder / "quarantine" / f"{reason}.png",
-            str(reason),
-            list(zip(ordered["path"], captions, strict=True)),
-            max_pixels,
-        )
 
 
 def _check(params: Cleanup, clean: pd.DataFrame, classes: list[str], quarantined: int) -> list[dict[str, Any]]:

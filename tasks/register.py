@@ -14,10 +14,11 @@ from tasks.challenge import challenge, objection
 from tasks.core.files import read_json, sha256_of
 from tasks.core.params import Params
 from tasks.data.manifest import read_manifest, rows_of, rows_sha256
-from tasks.evaluate import judged
+from tasks.evidence.results import hashes_of, read_verdict
 from tasks.registry.champion import MODEL, Candidacy, Registry, Unusable
 from tasks.registry.decisions import Decision, Event, Office, stands
 from tasks.registry.ledger import openings
+from tasks.report.words import interval, verdict_sentences
 from tasks.rollback import usable
 from tasks.support.commands import command
 from tasks.support.errors import BadInput
@@ -56,11 +57,12 @@ def register(params: Params, data: Path = Path("data")) -> str:
     Raises:
         BadInput: the report is not on the present outputs, or the registry cannot be reached.
     """
-    verdict = read_json(data / "report/verdict.json")
-    for name, value in judged(data).items():
+    verdict = read_json(data / "evaluation/verdict.json")
+    folders = [data / name for name in ("split", "synthetic", "classifiers", "generator")]
+    for name, value in hashes_of(*folders).items():
         if verdict[name] != value:
             folder = data / name.removesuffix("_sha256")
-            raise BadInput(f"{data}/report is the verdict on another {folder}: run `dvc repro` first")
+            raise BadInput(f"{data}/evaluation is the verdict on another {folder}: run `dvc repro` first")
     registry = Registry()
     with tempfile.TemporaryDirectory() as temporary:
         version, new = registry.register(_candidacy(data, verdict, _package(Path(temporary))))
@@ -89,8 +91,8 @@ def _candidacy(data: Path, verdict: dict[str, Any], code: Path) -> Candidacy:
             "data_sha256": verdict["split_sha256"],
             "report_sha256": sha256_of(data / "report"),
             "git_commit": _git_commit(),
-            "verdict": verdict["verdict"],
-            "reasons": " ".join(verdict["reasons"]),
+            "verdict": verdict["answer"],
+            "reasons": " ".join(verdict_sentences(read_verdict(data / "evaluation"))),
             **{f"score_{name}": f"{value:.6g}" for name, value in selection["scores"].items()},
         },
     )
@@ -104,7 +106,7 @@ def _decide(
     champion, decisions = office.champion, registry.decisions()
     if standing := stands(decisions, version, facts["evidence_sha256"], champion):
         return standing, champion
-    if verdict["verdict"] == "synthesise":
+    if verdict["answer"] == "synthesise":
         found = _contest(registry, params, version, office, facts, data)
     elif champion == version:
         successor, _ = usable(registry, office)
@@ -149,7 +151,8 @@ def _contest(
             gain, balance = challenge(params, files, facts["pair"][0], data)
     except Unusable as error:
         return decision("not promoted", f"of the champion {error}: restore it, or `make rollback` retires it")
-    sentence = f"over the champion, version {champion}, the balanced accuracy differs by {gain}"
+    difference = interval(gain.mean, gain.low, gain.high)
+    sentence = f"over the champion, version {champion}, the balanced accuracy differs by {difference}"
     more = {"over_champion": [gain.mean, gain.low, gain.high], "champion_images": balance}
     if gain.low > 0:
         return decision("promoted", f"{won}, and {sentence}", **more)
@@ -158,14 +161,13 @@ def _contest(
 
 def _facts(verdict: dict[str, Any], test: pd.DataFrame, data: Path) -> dict[str, Any]:
     """Hashes and numbers on which a decision rests: pictures and words of the report are no evidence."""
-    metrics = read_json(data / "report/metrics.json")
     return {
-        "evidence_sha256": hashlib.sha256(json.dumps([verdict, metrics], sort_keys=True).encode()).hexdigest(),
+        "evidence_sha256": hashlib.sha256(json.dumps(verdict, sort_keys=True).encode()).hexdigest(),
         "generator_sha256": verdict["generator_sha256"],
         "data_sha256": verdict["split_sha256"],
         "git_commit": _git_commit(),
-        "pair": metrics["pair"],
-        "gain": metrics["gain"],
+        "pair": verdict["pair"],
+        "gain": verdict["gain"] | {"sign_flip_p": verdict["sign_flip_p"]},
         "test_sha256": rows_sha256(test),
     }
 

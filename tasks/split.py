@@ -1,7 +1,6 @@
 """Split: train, validation or test for each image, by its own content hash."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ _REASONS = np.array(["near_duplicate_of_test", "near_duplicate_of_validation"])
 
 @stage(params=("split",), rooms=("data",), out="split")
 def split(params: Params, out: Path, *, clean: Path) -> None:
-    """Write manifest.parquet: the clean rows with `split`, `reason` and `natural_test`; counts.csv; checks.json.
+    """Write manifest.parquet (the clean rows with `split`, `reason` and `natural_test`), counts.csv and checks.json.
 
     split: train, validation, test, withheld (taken from train by `split.keep`, seen by the oracle arm alone),
     withheld_validation (taken from validation, seen by none) or excluded, where `reason` says why. natural_test:
@@ -32,20 +31,16 @@ def split(params: Params, out: Path, *, clean: Path) -> None:
     depends on its own content hash alone, or is the one that its source gives it: growing data moves nothing.
 
     Raises:
-        BadInput: `split.keep` names an unknown class, or a fatal check failed; what was found is kept beside.
+        BadInput: `split.keep` names an unknown class, or a fatal check failed; the refused output is kept in REFUSED.
     """
-    rows, settings = read_manifest(clean), params.split
-    if unknown := sorted(set(settings.keep) - set(rows["label"])):
-        raise BadInput(
-            f"split.keep names class {', '.join(unknown)}, which the data does not have; "
-            f"expected one of {', '.join(sorted(rows['label'].unique()))}: correct split.keep"
-        )
-    rows = exclude_look_alikes(assign(rows, settings))
+    rows = read_manifest(clean)
+    _require_known(params.split.keep, sorted(rows["label"].unique()))
+    rows = exclude_look_alikes(assign(rows, params.split))
+    counts = rows.groupby(["label", "split"]).size().unstack(fill_value=0)
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, rows)
-        counts = rows.groupby(["label", "split"]).size().unstack(fill_value=0)
         counts.to_csv(folder / "counts.csv")
-        results = _check(settings, rows, counts)
+        results = check(_checks(params.split, rows, counts))
         write_json(folder / "checks.json", results)
         require(results)
     log.info("  %s", ", ".join(f"{name} {count}" for name, count in rows["split"].value_counts().sort_index().items()))
@@ -90,16 +85,16 @@ def _own_splits(rows: pd.DataFrame, drawn: NDArray[np.str_], params: Split) -> N
     return np.where(own == "", drawn, own)
 
 
-def _check(params: Split, rows: pd.DataFrame, counts: pd.DataFrame) -> list[dict[str, Any]]:
+def _require_known(keep: dict[str, float], classes: list[str]) -> None:
+    if unknown := sorted(set(keep) - set(classes)):
+        raise BadInput(
+            f"split.keep names class {', '.join(unknown)}, which the data does not have; "
+            f"expected one of {', '.join(classes)}: correct split.keep"
+        )
+
+
+def _checks(params: Split, rows: pd.DataFrame, counts: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, list[Check]]]:
     needed = counts.reindex(columns=SPLITS, fill_value=0).reset_index()
-    used = rows[rows["split"] != "excluded"]
-    drawn = rows[rows["source_split"].isna()]
-    aims = {name: getattr(params.shares, name) for name in SPLITS}
-    shares = pd.DataFrame({"split": SPLITS, "aim": [aims[name] for name in SPLITS]})
-    shares["share"] = (
-        shares["split"].map(pd.Series(drawn_splits(drawn, params)).value_counts(normalize=True)).fillna(0.0)
-    )
-    shares["off"] = (shares["share"] - shares["aim"]).abs() if len(drawn) else 0.0
     enough = [
         Check(
             "between",
@@ -118,25 +113,30 @@ def _check(params: Split, rows: pd.DataFrame, counts: pd.DataFrame) -> list[dict
         fatal=False,
         maximum=params.share_tolerance,
     )
+    used = rows[rows["split"] != "excluded"]
     defect = "are in {parts} splits; expected 1: report this as a defect of Equipoise"
-    return check(
-        {
-            "split_classes": (needed, enough),
-            "split_shares": (shares, [near]),
-            "split_groups": (
-                _spread(used, "group"),
-                [Check("between", "parts", f"images that look like {{group}} {defect}", maximum=1)],
-            ),
-            "split_hashes": (
-                _spread(used, "sha256"),
-                [Check("between", "parts", f"copies of {{sha256}} {defect}", maximum=1)],
-            ),
-        }
-    )
+    alike = Check("between", "parts", f"images that look like {{group}} {defect}", maximum=1)
+    equal = Check("between", "parts", f"copies of {{sha256}} {defect}", maximum=1)
+    return {
+        "split_classes": (needed, enough),
+        "split_shares": (_shares(params, rows), [near]),
+        "split_groups": (_spread(used, "group"), [alike]),
+        "split_hashes": (_spread(used, "sha256"), [equal]),
+    }
+
+
+def _shares(params: Split, rows: pd.DataFrame) -> pd.DataFrame:
+    """The share of each split that was asked for, the one that the hashes gave, and how far off it is."""
+    drawn = rows[rows["source_split"].isna()]
+    given = pd.Series(drawn_splits(drawn, params)).value_counts(normalize=True)
+    shares = pd.DataFrame({"split": SPLITS, "aim": [getattr(params.shares, name) for name in SPLITS]})
+    shares["share"] = shares["split"].map(given).fillna(0.0)
+    shares["off"] = (shares["share"] - shares["aim"]).abs() if len(drawn) else 0.0
+    return shares
 
 
 def _spread(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    """In how many splits each value that several rows share is found; train and withheld are learned from alike."""
+    """For values of a column that several rows share, in how many splits these are; train and withheld count as one."""
     several = rows[rows[key].duplicated(keep=False)]
     parts = several.assign(part=several["split"].map(_PRECEDENCE)).groupby(key)["part"].nunique()
     return parts.rename("parts").reset_index()

@@ -3,15 +3,13 @@
 import shutil
 from pathlib import Path
 
-from tasks.core.files import remove_others, replacing
+from tasks.core.files import TRAINING_STATE, remove_others, replacing
 from tasks.core.params import Candidate, Params
 from tasks.data.images import read_images
 from tasks.data.manifest import class_names, label_indices, read_manifest, rows_of
 from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
 from tasks.support.stages import stage
-
-STATE = Path(".state/train_gan")
 
 
 @stage(
@@ -39,7 +37,7 @@ def train_gan(params: Params, out: Path, *, raw: Path, split: Path) -> None:
     labels = label_indices(rows, classes)
     setting = Setting(out.name, params.train_gan, candidate, params.compute, pixels, labels, classes)
     rooms = [Path(__file__).parent / room for room in ("core", *train_gan.rooms)]
-    state = STATE / out.name / key_of(setting, [Path(__file__), *rooms])
+    state = TRAINING_STATE / out.name / key_of(setting, [Path(__file__), *rooms])
     remove_others(state.parent, {state.name})
     with replacing(out) as folder:
         train_candidate(setting, state, folder)

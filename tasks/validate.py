@@ -1,108 +1,76 @@
 """Validate: a manifest row for every raw file, checked by Great Expectations."""
 
-from concurrent.futures.process import BrokenProcessPool
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 
-from tasks.core.files import replacing, write_json
-from tasks.core.params import Params, Quality, Validate
+from tasks.core.files import RAW_TABLE, replacing, write_json
+from tasks.core.params import Params, Validate
 from tasks.data.manifest import write_manifest
-from tasks.data.quality import DEFECTS, measure_files
-from tasks.sources.names import RESERVED
+from tasks.data.quality import DEFECTS, count_by_class, measure_all
 from tasks.support.commands import stage_command
 from tasks.support.errors import BadInput
-from tasks.support.executors import executor
 from tasks.support.expectations import Check, check, require
-from tasks.support.progress import bar, log
+from tasks.support.progress import log
 from tasks.support.stages import stage
-
-SHARD = 512  # files that one process measures at a time; bounds its memory
-_WORTH_PROCESSES = 4  # shards; starting processes takes seconds
 
 
 @stage(params=("validate",), rooms=("data",), out="manifest")
 def validate(params: Params, out: Path, *, raw: Path) -> None:
-    """Write a folder with manifest.parquet (one row per file), counts.csv (per class) and checks.json.
+    """Write manifest.parquet (one row per file), counts.csv (per class) and checks.json.
 
     Raises:
-        BadInput: a fatal check failed, or there are fewer than two classes; what was found is kept beside.
+        BadInput: a fatal check failed, or there are fewer than two classes; the refused output is kept in REFUSED.
     """
-    files = pd.read_parquet(raw / RESERVED[0])
+    files = pd.read_parquet(raw / RAW_TABLE)
     files = files.rename(columns={"split": "source_split"}).assign(path=[f"{raw}/{name}" for name in files["path"]])
-    manifest = files[["path", "label", "origin", "source_split"]].join(
-        _measure(list(files["path"]), params.validate.quality)
-    )
+    measures = measure_all(list(files["path"]), params.validate.quality)
+    manifest = files[["path", "label", "origin", "source_split"]].join(measures)
     counts = count_by_class(manifest)
     with replacing(out, keep_refused=True) as folder:
         write_manifest(folder, manifest)
         counts.to_csv(folder / "counts.csv", index=False)
-        if len(counts) < 2:
-            raise BadInput(f"{raw} holds {len(counts)} class; expected two or more: add classes to the sources")
-        if missing := sorted(set(params.validate.classes or []) - set(counts["label"])):
-            raise BadInput(
-                f"no file has the class {', '.join(missing)}, which validate.classes names: "
-                "complete the sources or correct it"
-            )
-        results = check(
-            {
-                "raw_images": (manifest, _image_checks(params.validate)),
-                "raw_classes": (counts, _class_checks(params.validate, counts)),
-            }
-        )
+        _require_classes(params.validate, list(counts["label"]), raw)
+        results = check(_checks(params.validate, manifest, counts))
         write_json(folder / "checks.json", results)
         require(results)
-    warned = manifest["warnings"].notna() & manifest["defect"].isna()
-    log.info(
-        "  %d files, %d with a defect, %d with a warning", len(files), manifest["defect"].notna().sum(), warned.sum()
-    )
+    defects, warned = manifest["defect"].notna(), manifest["warnings"].notna()
+    log.info("  %d files, %d with a defect, %d with a warning", len(files), defects.sum(), (warned & ~defects).sum())
 
 
-def count_by_class(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Per class: files, good ones, files that have each of DEFECTS, and the share that goes to the quarantine."""
-    counts = manifest.groupby("label").agg(files=("path", "size"), good=("defect", lambda column: column.isna().sum()))
-    found = manifest["defect"].fillna("") + "," + manifest["warnings"].fillna("")
-    for defect in DEFECTS:
-        counts[defect] = found.str.contains(rf"\b{defect}\b").groupby(manifest["label"]).sum()
-    counts["defect_share"] = 1 - counts["good"] / counts["files"]
-    return counts.reset_index()
-
-
-def _measure(paths: list[str], quality: Quality) -> pd.DataFrame:
-    shards = [paths[start : start + SHARD] for start in range(0, len(paths), SHARD)]
-    settings = [quality] * len(shards)
-    if len(shards) < _WORTH_PROCESSES:
-        return pd.concat(map(measure_files, shards, settings), ignore_index=True)
-    try:
-        with executor() as workers:
-            found = workers.map(measure_files, shards, settings)
-            return pd.concat(bar(found, "validate", "shard", total=len(shards)), ignore_index=True)
-    except BrokenProcessPool as error:
+def _require_classes(params: Validate, classes: list[str], raw: Path) -> None:
+    if len(classes) < 2:
+        raise BadInput(f"{raw} holds {len(classes)} class; expected two or more: add classes to the sources")
+    if missing := sorted(set(params.classes or []) - set(classes)):
         raise BadInput(
-            "a process that measured images was killed: free memory, or lower validate.quality.max_pixels"
-        ) from error
+            f"no file has the class {', '.join(missing)}, which validate.classes names: "
+            "complete the sources or correct it"
+        )
+
+
+def _checks(
+    params: Validate, manifest: pd.DataFrame, counts: pd.DataFrame
+) -> dict[str, tuple[pd.DataFrame, list[Check]]]:
+    return {
+        "raw_images": (manifest, _image_checks(params)),
+        "raw_classes": (counts, _class_checks(params, counts)),
+    }
 
 
 def _image_checks(params: Validate) -> list[Check]:
-    known = (
-        [
-            Check(
-                "known",
-                "label",
-                f'{{path}} has the class "{{label}}"; expected one of {_plain(", ".join(params.classes))}: '
-                "correct ingest.sources or validate.classes",
-                values=params.classes,
-            )
-        ]
-        if params.classes
-        else []
-    )
-    return [
+    checks = [
         Check("unique", "path", "Each file has one row."),
         Check("present", "label", "Each image has a class."),
         Check("present", "sha256", "Each file's content is known by its hash."),
-        *known,
     ]
+    if params.classes:
+        sentence = (
+            f'{{path}} has the class "{{label}}"; expected one of {_plain(", ".join(params.classes))}: '
+            "correct ingest.sources or validate.classes"
+        )
+        checks.append(Check("known", "label", sentence, values=params.classes))
+    return checks
 
 
 def _plain(text: str) -> str:
@@ -125,7 +93,7 @@ def _class_checks(params: Validate, counts: pd.DataFrame) -> list[Check]:
             "zero_byte",
             f"{{observed}} of {files} files hold no byte; expected at most {params.max_zero_byte_share:.0%}: "
             "copy them again or raise validate.max_zero_byte_share",
-            maximum=int(params.max_zero_byte_share * files),
+            maximum=int(Decimal(repr(params.max_zero_byte_share)) * files),  # as floats 0.29 x 100 is under 29
         ),
         *(
             Check(

@@ -1,16 +1,19 @@
 """Sources for tests: parameters, and a small image as bytes."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from tasks.core.params import Files, Ingest, Limits
+from tasks.core.params import Files, Ingest, Limits, load
 from tasks.ingest import ingest
 from tasks.sources.listing import refresh
+from tasks.support.stages import LISTING
 
+SHIPPED = load(Path(__file__).parents[1])
 LIMITS = Limits(max_files=10_000, max_file_mb=5, max_total_gb=0.1, max_ratio=100)
 
 
@@ -22,11 +25,18 @@ def sources(*all_files: Files) -> Ingest:
     return Ingest(sources=list(all_files), limits=LIMITS)
 
 
+def fetch(params: Ingest) -> Path:
+    """What `ingest` writes of sources that have been listed."""
+    raw = Path("data/raw")
+    ingest(replace(SHIPPED, ingest=params), raw, listing=LISTING)
+    return raw
+
+
 def bring(*all_files: Files) -> Path:
     """What the flow does first: list the sources, ingest them."""
     params = sources(*all_files)
     refresh(params)
-    return ingest(params)
+    return fetch(params)
 
 
 def png(seed: int, side_px: int = 8) -> bytes:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.core import environment
 from tasks.core.environment import pin
 from tasks.core.params import Compute
 from tasks.networks import import_tensorflow
+from tasks.support import environment
 
 pin(Compute(intra_op_threads=1, xla=False, mixed_precision=False))
 

@@ -88,7 +88,7 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 class Proxy(ThreadingHTTPServer):
-    """Hands requests on to a server, notes each of them, and spoils as many GETs of objects as it is told to."""
+    """Hands requests on to a server, notes each of them, and spoils as many GETs as it is told to."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -99,12 +99,17 @@ class Proxy(ThreadingHTTPServer):
         self.most_at_once = 0  # requests
         self._under_way = 0
         self._fault: Fault | None = None
-        self._left = 0.0
+        self._skip, self._left, self._objects = 0, 0.0, True
         self._lock = threading.Lock()
 
-    def spoil(self, fault: Fault, times: float) -> None:
-        """Answer the next `times` GETs of objects (`math.inf`: all) in the way that `fault` names."""
+    def spoil(self, fault: Fault, times: float, *, listings_after: int | None = None) -> None:
+        """Answer the next `times` GETs of objects (`math.inf`: all) in the way that `fault` names.
+
+        Args:
+            listings_after: GETs of listings instead, after so many whole ones.
+        """
         self._fault, self._left = fault, times
+        self._skip, self._objects = listings_after or 0, listings_after is None
 
     def asked(self, method: str) -> list[str]:
         """Paths of the objects that were asked for with `method`."""
@@ -125,7 +130,10 @@ class Proxy(ThreadingHTTPServer):
                 self._under_way -= 1
 
     def _next_fault(self, method: str, path: str) -> Fault | None:
-        if method != "GET" or not _is_object(path) or self._left < 1:
+        if method != "GET" or _is_object(path) != self._objects or self._left < 1:
+            return None
+        if self._skip:
+            self._skip -= 1
             return None
         self._left -= 1
         return self._fault

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +7,13 @@ import pandas as pd
 import pytest
 
 from tasks.core.files import read_json, sha256_of, write_json
-from tasks.core.params import Guards, Images, SelectGenerator, TrainGan, Training, load
+from tasks.core.params import Candidate, Guards, Images, Machine, Params, SelectGenerator, Training, load
 from tasks.data.images import write_image
 from tasks.data.manifest import read_manifest, rows_of, write_manifest
-from tasks.networks.checkpoints import Generator, draw_latents, save_generator
+from tasks.networks.checkpoints import Generator, draw_latents, identity_of, save_generator
 from tasks.networks.kinds import spec_of
 from tasks.networks.weights import Weights, get_weights, set_weights
+from tasks.report.selection import refusal_sentence, why_chosen, why_not
 from tasks.select_generator import select_generator
 from tasks.support.errors import BadInput
 from tests.gan.candidates import CONDITIONAL, DCGAN
@@ -20,7 +22,7 @@ from tests.pipeline.project import ROOT
 CLASSES = ["cat", "dog", "owl"]
 COUNTS = {"train": (60, 60, 40), "validation": (40, 40, 40), "test": (5, 5, 5)}
 IMAGES = Images(size_px=8, channels=1)
-PARAMS = SelectGenerator(
+SELECT = SelectGenerator(
     seed=0,
     per_image=2,
     pool_below=0,
@@ -35,12 +37,14 @@ CANDIDATES = {
 }
 SETTINGS = {"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 2}
 OTHER = {"kind": "dcgan", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "batch_norm": False}
-STOPPED = {"part": "all", "detector": "collapse", "seed": 1, "epoch": 3, "consequence": "stop", "sentence": "It fell."}
-WARNED = STOPPED | {"detector": "d_wins", "epoch": 2, "consequence": "warn", "sentence": "D wins."}
+STOPPED = {"part": "all", "detector": "collapse", "seed": 1, "epoch": 3, "consequence": "stop"}
+WARNED = STOPPED | {"detector": "d_wins", "epoch": 2, "consequence": "warn"}
 
 
-def _train_gan(**candidates) -> TrainGan:
-    return load(ROOT / "params.yaml").train_gan.model_copy(update={"candidates": candidates})
+def _select(data: Path, candidates: dict[str, Candidate], **changed: object) -> None:
+    params: Params = replace(load(ROOT), images=IMAGES, select_generator=SELECT, candidates=candidates, **changed)
+    inputs = {name: data / name for name in select_generator.inputs}
+    select_generator(params, data / "generator", **inputs)
 
 
 def _build(settings: dict, classes: int) -> Weights:
@@ -70,7 +74,7 @@ def _worse(weights: Weights, share: float) -> Weights:
 def _snapshot(folder: Path, weights: Weights, classes: list[str], settings: dict) -> None:
     folder.mkdir(parents=True)
     save_generator(folder, [weights], classes, spec_of(settings))
-    np.savez(folder / "samples.npz", images=np.zeros((1, 4, 4, 1), np.uint8), labels=np.zeros(1, np.int32))
+    np.savez(folder / "samples.npz", labels=np.arange(len(classes)))
 
 
 def _write_data(data: Path, weights: Weights) -> None:
@@ -106,7 +110,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _snapshot(data / "generators/dcgan/seed_0/00008", _build(OTHER, 1), ["owl"], OTHER)
     write_json(data / "generators/dcgan/alarms.json", [])
     (data / "generators/no_longer_named").mkdir()
-    select_generator(PARAMS, _train_gan(**CANDIDATES), IMAGES, data)
+    _select(data, CANDIDATES)
     return data
 
 
@@ -117,13 +121,16 @@ def selection(data: Path) -> dict:
 
 def test_a_late_degradation_makes_it_choose_the_earlier_snapshot(data: Path, selection: dict) -> None:
     assert (selection["candidate"], selection["seed"], selection["epoch"]) == ("conditional", 0, 20)
-    assert selection["reason"].startswith(
+    assert selection["reason"] == {"code": "highest_cas", "rivals": 2, "passed": 1, "needed": 1}
+    assert why_chosen(selection).startswith(
         "conditional seed 0 epoch 20 has the highest CAS of the 2 snapshots that pass the guards in most of the "
         "classes that need images, 1 of 1: CAS 0."
     )
     for name in ("generator.npz", "generator.json", "samples.npz"):
         chosen = data / "generators/conditional/seed_0/00020" / name
         assert (data / "generator" / name).read_bytes() == chosen.read_bytes()
+    assert selection["generator_sha256"] == identity_of(data / "generator")
+    assert not list((data / "generator").glob("*.png"))
     assert not (data / "generators/no_longer_named").exists()
 
 
@@ -135,7 +142,7 @@ def test_the_images_that_a_generator_has_seen_are_listed(data: Path) -> None:
 
 
 def test_every_loser_has_its_reason(selection: dict) -> None:
-    losers = {(each["candidate"], each["seed"], each["epoch"]): each for each in selection["losers"]}
+    losers = {(loser["candidate"], loser["seed"], loser["epoch"]): loser for loser in selection["losers"]}
     assert list(losers) == [
         ("conditional", 0, 10),
         ("conditional", 0, 30),
@@ -144,20 +151,23 @@ def test_every_loser_has_its_reason(selection: dict) -> None:
         ("conditional", 1, None),
     ]
     garbage, later, collapsed, poor, stopped = losers.values()
-    assert garbage["reason"] == f"KID {garbage['kid']:.4f} is not among the 3 lowest of its training"
+    assert garbage["reason"] == {"code": "kid_not_lowest", "snapshots": 3}
     assert garbage["cas"] is None
     assert later["kid"] > selection["scores"]["kid"]
     assert later["cas"] < selection["scores"]["cas"] - 0.04
-    assert later["reason"] == (
-        f"CAS {later['cas']:.4f} below {selection['scores']['cas']:.4f} of conditional seed 0 epoch 20"
+    assert later["reason"] == {"code": "lower_cas", "winner": selection["scores"]["cas"]}
+    assert {label: refusal["guard"] for label, refusal in collapsed["reason"]["refused"].items()} == dict.fromkeys(
+        CLASSES, "collapsed"
     )
-    assert collapsed["reason"].count("collapsed: 0.00 (evaluator)") == 3
-    passes = (
-        "passes the guards in 0 of the classes that need images, conditional seed 0 epoch 20 in 1: refused in class"
+    assert list(poor["reason"]["refused"]) == ["owl"]
+    for loser in (collapsed, poor):
+        assert (loser["reason"]["code"], loser["reason"]["passed"], loser["reason"]["most"]) == ("guards", 0, 1)
+    assert why_not(collapsed, selection).startswith(
+        "passes the guards in 0 of the classes that need images, conditional seed 0 epoch 20 in 1: refused in class "
+        "cat collapsed: 0.00 (evaluator)"
     )
-    assert collapsed["reason"].startswith(f"{passes} cat ")
-    assert poor["reason"].startswith(f"{passes} owl ")
-    assert stopped["reason"] == "stopped before its first snapshot: It fell. (all, epoch 3)"
+    assert stopped["reason"] == {"code": "no_snapshot", "alarms": [STOPPED]}
+    assert selection["alarms"] == [{"candidate": "conditional", **alarm} for alarm in (WARNED, STOPPED)]
 
 
 def test_scores_are_recorded_by_class_and_for_every_snapshot(data: Path, selection: dict) -> None:
@@ -187,25 +197,26 @@ def only_refused(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     only = tmp_path_factory.mktemp("refused")
     for name in ("split", "generators/dcgan"):
         shutil.copytree(data / name, only / name)
-    select_generator(PARAMS, _train_gan(dcgan=CANDIDATES["dcgan"]), IMAGES, only)
+    _select(only, {"dcgan": CANDIDATES["dcgan"]})
     return only
 
 
 def test_a_second_run_writes_equal_bytes(only_refused: Path) -> None:
     first = sha256_of(only_refused / "generator")
     shutil.rmtree(only_refused / "generator")
-    select_generator(PARAMS, _train_gan(dcgan=CANDIDATES["dcgan"]), IMAGES, only_refused)
+    _select(only_refused, {"dcgan": CANDIDATES["dcgan"]})
     assert sha256_of(only_refused / "generator") == first
 
 
 def test_where_all_are_refused_the_best_is_kept_and_what_it_cannot_make_is_said(only_refused: Path) -> None:
     selection = read_json(only_refused / "generator/selection.json")
-    assert selection["reason"].startswith(
+    assert selection["reason"] == {"code": "alone", "rivals": 1, "passed": 0, "needed": 1}
+    assert why_chosen(selection).startswith(
         "dcgan seed 0 epoch 8 alone passes the guards in most of the classes that need images, 0 of 1: CAS 0."
     )
     refused = {label: scores["refused"] for label, scores in selection["classes"].items()}
-    assert refused["cat"] == refused["dog"] == "the generator makes no images of it"
-    assert refused["owl"] in selection["reason"]
+    assert refused["cat"] == refused["dog"] == {"guard": "not_made"}
+    assert f"Refused in class owl {refusal_sentence(refused['owl'])}." in why_chosen(selection)
     assert selection["losers"] == []
 
 
@@ -215,10 +226,21 @@ def test_without_any_snapshot_it_stops_and_says_what_stopped_them(tmp_path: Path
             (tmp_path / f"generators/{name}/seed_{seed}").mkdir(parents=True)
         write_json(tmp_path / f"generators/{name}/alarms.json", alarms)
     with pytest.raises(BadInput) as stop:
-        select_generator(PARAMS, _train_gan(**CANDIDATES), IMAGES, tmp_path)
-    stopped = "stopped before its first snapshot: It fell. (all, epoch 3)"
+        _select(tmp_path, CANDIDATES)
     assert str(stop.value) == (
-        f"no training left a snapshot (conditional seed 0: {stopped}; conditional seed 1: {stopped}; "
-        f"dcgan seed 0: {stopped}): change train_gan.candidates or train_gan.detectors"
+        "detectors stopped every training before its first snapshot (conditional seed 0: collapse in epoch 3; "
+        "conditional seed 1: collapse in epoch 3; dcgan seed 0: collapse in epoch 3): change candidates or "
+        "train_gan.detectors"
     )
     assert not (tmp_path / "generator").exists()
+
+
+def test_images_that_exceed_the_memory_lie_on_disk_and_change_nothing(
+    only_refused: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("split", "generators"):
+        shutil.copytree(only_refused / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    _select(tmp_path, {"dcgan": CANDIDATES["dcgan"]}, machine=Machine(in_memory_mb=0.001))
+    assert (tmp_path / ".state").exists()
+    assert sha256_of(tmp_path / "generator") == sha256_of(only_refused / "generator")

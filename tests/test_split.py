@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,19 @@ from tasks.core.params import Shares, Split
 from tasks.data.manifest import read_manifest, write_manifest
 from tasks.split import assign, exclude_look_alikes, split
 from tasks.support.errors import BadInput
+from tests.bringing import SHIPPED
 
 PARAMS = Split(
     seed=0,
-    shares=Shares(train=0.5, validation=0.2, test=0.3),
+    shares=Shares(train=0.5, validation=0.2),
     keep={"rare": 0.25},
     min_per_class=3,
     share_tolerance=0.1,
 )
+
+
+def _split(params: Split, clean: Path, out: Path) -> None:
+    split(replace(SHIPPED, split=params), out, clean=clean)
 
 
 def _rows(count: int) -> pd.DataFrame:
@@ -80,7 +86,7 @@ def test_writes_equal_bytes_whatever_the_order_of_rows(tmp_path: Path) -> None:
     for name, ordered in (("a", rows), ("b", rows[::-1])):
         (tmp_path / name).mkdir()
         write_manifest(tmp_path / name, ordered)
-        split(PARAMS, clean=tmp_path / name, out=tmp_path / f"split-{name}")
+        _split(PARAMS, tmp_path / name, tmp_path / f"split-{name}")
     manifests = [(tmp_path / f"split-{name}" / "manifest.parquet").read_bytes() for name in "ab"]
     assert manifests[0] == manifests[1]
     assert len(read_manifest(tmp_path / "split-a")) == 400
@@ -89,7 +95,7 @@ def test_writes_equal_bytes_whatever_the_order_of_rows(tmp_path: Path) -> None:
 def test_an_unknown_class_in_keep_is_named_with_the_known_ones(tmp_path: Path) -> None:
     write_manifest(tmp_path, _rows(400))
     with pytest.raises(BadInput, match=r"keep names class raer, .* expected one of common, rare"):
-        split(PARAMS.model_copy(update={"keep": {"raer": 0.5}}), clean=tmp_path, out=tmp_path / "out")
+        _split(PARAMS.model_copy(update={"keep": {"raer": 0.5}}), tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -97,7 +103,7 @@ def test_an_unknown_class_in_keep_is_named_with_the_known_ones(tmp_path: Path) -
 def test_a_class_too_small_in_a_split_is_named(tmp_path: Path) -> None:
     write_manifest(tmp_path, _rows(60))
     with pytest.raises(BadInput, match=r'class "common" has \d+ (train|validation) images; split needs 30'):
-        split(PARAMS.model_copy(update={"min_per_class": 30, "keep": {}}), clean=tmp_path, out=tmp_path / "out")
+        _split(PARAMS.model_copy(update={"min_per_class": 30, "keep": {}}), tmp_path, tmp_path / "out")
 
 
 def _with_look_alikes(rows: pd.DataFrame) -> pd.DataFrame:
@@ -107,7 +113,7 @@ def _with_look_alikes(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_of_look_alikes_test_keeps_its_members_before_validation_before_train() -> None:
-    rows = _with_look_alikes(_rows(6_000))
+    rows = _with_look_alikes(_rows(2_400))
     plain = assign(rows, PARAMS)
     apart = exclude_look_alikes(plain)
     for (_, before), (_, after) in zip(plain.groupby("group"), apart.groupby("group"), strict=True):
@@ -135,7 +141,7 @@ def test_a_new_look_alike_moves_no_image_that_measures() -> None:
 def test_a_split_that_the_source_gives_is_kept(project: Path) -> None:
     own = np.array(["train_or_validation", "test"])[np.arange(4_000) % 3 // 2]
     write_manifest(project, _rows(4_000).assign(source_split=own))
-    split(PARAMS.model_copy(update={"keep": {}}), clean=project, out=project / "out")
+    _split(PARAMS.model_copy(update={"keep": {}}), project, project / "out")
     rows = read_manifest(project / "out")
     assert (rows.loc[rows["source_split"] == "test", "split"] == "test").all()
     drawn = rows.loc[rows["source_split"] == "train_or_validation", "split"].value_counts(normalize=True)
@@ -147,7 +153,7 @@ def test_copies_that_the_source_puts_into_two_splits_stay_in_test_only(project: 
     both = pd.concat([rows.assign(source_split="train"), rows.assign(source_split="test", path="t-" + rows["path"])])
     write_manifest(project, both)
     with pytest.raises(BadInput, match="has 0 train images"):
-        split(PARAMS, clean=project, out=project / "out")
+        _split(PARAMS, project, project / "out")
     refused = read_manifest(project / ".state/refused/out")
     assert set(refused["split"]) == {"test", "excluded"}
     assert (refused.loc[refused["source_split"] == "train", "reason"] == "near_duplicate_of_test").all()
@@ -158,5 +164,5 @@ def test_copies_that_the_source_puts_into_two_splits_stay_in_test_only(project: 
 
 def test_shares_off_their_aim_are_reported(project: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_manifest(project, _rows(400))
-    split(PARAMS.model_copy(update={"share_tolerance": 0.0}), clean=project, out=project / "out")
+    _split(PARAMS.model_copy(update={"share_tolerance": 0.0}), project, project / "out")
     assert "of the images; expected 50.0% within 0.0% (split.share_tolerance)" in caplog.text

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tasks.core import environment
 from tasks.core.files import read_json, sha256_of, write_json
 from tasks.core.params import Images, Synthesize
 from tasks.data.images import read_images, write_image
@@ -14,6 +13,7 @@ from tasks.data.manifest import read_manifest, write_manifest
 from tasks.networks.checkpoints import Generator, draw_latents, load_generator, save_generator
 from tasks.networks.kinds import spec_of
 from tasks.networks.weights import get_weights
+from tasks.support import environment
 from tasks.synthesize import LINEAGE, UNFILTERED, synthesize
 from tests.synthesis import PARAMS
 

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tasks.core import environment
+from tasks.core.files import TRAINING_STATE as STATE
 from tasks.core.files import read_json, sha256_of
 from tasks.core.params import Candidate, Detector, Images, Params, load
 from tasks.data.images import write_image
@@ -20,7 +21,7 @@ from tasks.data.manifest import write_manifest
 from tasks.networks.checkpoints import draw_latents, load_generator
 from tasks.support.errors import BadInput
 from tasks.support.events import listening
-from tasks.train_gan import STATE, train_gan
+from tasks.train_gan import train_gan
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOT = ("generator.json", "generator.npz", "samples.npz")

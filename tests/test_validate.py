@@ -1,5 +1,6 @@
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from tasks.core.params import Quality, Validate
 from tasks.data.manifest import read_manifest
 from tasks.data.quality import DEFECTS
 from tasks.support.errors import BadInput
-from tasks.support.expectations import KEPT
 from tasks.validate import validate
-from tests.bringing import bring, files
+from tests.bringing import SHIPPED, bring, files
 
 QUALITY = Quality(
     quarantine=["zero_byte", "not_an_image", "too_large", "truncated", "unsupported_mode", "dark"],
@@ -28,6 +28,10 @@ QUALITY = Quality(
 PARAMS = Validate(classes=None, quality=QUALITY, max_defect_share=0.2, max_zero_byte_share=0.1)
 
 
+def _validate(params: Validate = PARAMS, out: Path = Path("data/manifest")) -> None:
+    validate(replace(SHIPPED, validate=params), out, raw=Path("data/raw"))
+
+
 def _spoil(source: Path) -> None:
     good = (source / "bird/05.png").read_bytes()
     (source / "bird/zero.png").touch()
@@ -38,7 +42,7 @@ def _spoil(source: Path) -> None:
 def test_counts_are_right_in_the_checks_and_in_data_docs(project: Path, class_folders: Path) -> None:
     _spoil(class_folders)
     bring(files(class_folders))
-    validate(PARAMS)
+    _validate()
     counts = pd.read_csv(project / "data/manifest/counts.csv", index_col="label").loc["bird"]
     assert (counts["files"], counts["good"], counts["defect_share"]) == (33, 30, pytest.approx(3 / 33))
     assert {name: count for name, count in counts.items() if name in DEFECTS and count} == {
@@ -64,7 +68,7 @@ def test_what_quarantines_and_what_warns_is_a_parameter(project: Path, class_fol
     for name, grey in (("black", 0), ("white", 255)):
         Image.new("L", (8, 8), grey).save(class_folders / f"cat/{name}.png")
     bring(files(class_folders))
-    validate(PARAMS)
+    _validate()
     rows = read_manifest(project / "data/manifest").set_index("path")
     assert rows.loc["data/raw/cat/black.png", ["defect", "warnings"]].tolist() == ["dark", "low_information"]
     assert pd.isna(rows.loc["data/raw/cat/white.png", "defect"])
@@ -77,15 +81,15 @@ def test_many_files_are_measured_by_processes_with_the_same_result(
     project: Path, class_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bring(files(class_folders))
-    validate(PARAMS, out=project / "data/one")
-    monkeypatch.setattr("tasks.validate.SHARD", 7)
-    validate(PARAMS, out=project / "data/two")
+    _validate(out=project / "data/one")
+    monkeypatch.setattr("tasks.data.quality.SHARD", 7)
+    _validate(out=project / "data/two")
     assert sha256_of(project / "data/one") == sha256_of(project / "data/two")
 
 
 def test_the_manifest_describes_each_file(project: Path, class_folders: Path) -> None:
     bring(files(class_folders))
-    validate(PARAMS)
+    _validate()
     rows = read_manifest(project / "data/manifest")
     assert len(rows) == 60
     row = rows.iloc[0]
@@ -97,8 +101,8 @@ def test_the_manifest_describes_each_file(project: Path, class_folders: Path) ->
 
 def test_equal_files_give_equal_bytes(project: Path, class_folders: Path) -> None:
     bring(files(class_folders))
-    validate(PARAMS, out=project / "data/one")
-    validate(PARAMS, out=project / "data/two")
+    _validate(out=project / "data/one")
+    _validate(out=project / "data/two")
     assert sha256_of(project / "data/one") == sha256_of(project / "data/two")
 
 
@@ -116,32 +120,51 @@ def test_a_fatal_breach_stops_with_its_sentence_and_keeps_what_was_found(
     _spoil(class_folders)
     bring(files(class_folders))
     with pytest.raises(BadInput, match=message):
-        validate(PARAMS.model_copy(update=changed))
+        _validate(PARAMS.model_copy(update=changed))
     assert not (project / "data/manifest").exists()
     assert (project / "data_docs/index.html").exists()
     assert len(read_manifest(project / ".state/refused/manifest")) == 63
-    validate(PARAMS)
+    _validate()
     assert not (project / ".state/refused/manifest").exists()
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("limit", ["max_defect_share", "max_zero_byte_share"])
+def test_exactly_the_share_that_is_allowed_passes(class_folders: Path, limit: str) -> None:
+    for label in ("bird", "cat"):
+        for number in range(30, 100):
+            shutil.copy(class_folders / label / "05.png", class_folders / label / f"{number:02d}.png")
+        for number in range(29):
+            (class_folders / label / f"{number:02d}.png").write_bytes(b"")
+    bring(files(class_folders))
+    allowed = PARAMS.model_copy(update={"max_defect_share": 1.0, "max_zero_byte_share": 1.0, limit: 0.29})
+    _validate(allowed)
+    with pytest.raises(BadInput, match="expected at most 28%"):
+        _validate(allowed.model_copy(update={limit: 0.28}))
 
 
 def test_one_class_is_not_enough(project: Path, class_folders: Path) -> None:
     shutil.rmtree(class_folders / "cat")
     bring(files(class_folders))
     with pytest.raises(BadInput, match="holds 1 class; expected two or more"):
-        validate(PARAMS)
+        _validate()
     assert not (project / "data/manifest").exists()
 
 
-def test_data_docs_keep_the_last_results_only(project: Path, class_folders: Path) -> None:
+def test_data_docs_keep_the_last_results_only(
+    project: Path, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = 2
+    monkeypatch.setattr("tasks.support.expectations.KEPT", kept)
     bring(files(class_folders))
-    for _ in range(KEPT + 2):
-        validate(PARAMS)
+    for _ in range(kept + 2):
+        _validate()
     pages = list((project / "data_docs/validations/raw_classes").rglob("*.html"))
     stored = list((project / ".state/expectations/gx/uncommitted/validations/raw_classes").rglob("*.json"))
-    assert len(pages) == len(stored) == KEPT
+    assert len(pages) == len(stored) == kept
     index = (project / "data_docs/index.html").read_text()
     shutil.rmtree(project / "data_docs")
-    validate(PARAMS)
+    _validate()
     assert (project / "data_docs/index.html").exists()
     assert {page.name for page in pages} <= set(re.findall(r"[\w.-]+\.html", index))
 
@@ -150,4 +173,4 @@ def test_data_docs_keep_the_last_results_only(project: Path, class_folders: Path
 def test_a_class_that_should_be_there_is_missed(class_folders: Path) -> None:
     bring(files(class_folders))
     with pytest.raises(BadInput, match=r"no file has the class dog, \{x\}, which validate\.classes names"):
-        validate(PARAMS.model_copy(update={"classes": ["cat", "{x}", "bird", "dog"]}))
+        _validate(PARAMS.model_copy(update={"classes": ["cat", "{x}", "bird", "dog"]}))

@@ -29,8 +29,8 @@ class Draws:
         coefficients: float32 (steps, batch) in [0, 1], lambda: how much of the example's image remains; 1 unmixed.
         label_coefficients: float32 (steps, batch), the same of its label.
         weights: float32 (steps, batch), of the example in the loss.
-        transforms: float32 (steps, batch, 8), as `tasks.networks.affine.transform` takes them.
-        brightness: float32 (steps, batch), as `tasks.networks.brightness.brighten` takes them.
+        transforms: float32 (steps, batch, 8), as `tasks.networks.augmentation.transform` takes them.
+        brightness: float32 (steps, batch), as `tasks.networks.augmentation.brighten` takes them.
     """
 
     indices: NDArray[np.int32]

@@ -11,7 +11,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tasks.classifier.arms import Draws
-from tasks.classifier.mixing import mix
 from tasks.core.params import Arm, Augmentation
 from tasks.networks.augmentation import brighten, transform
 from tasks.networks.pixels import to_signed
@@ -83,6 +82,20 @@ def batch_of(
         x = mix(x, _signed(fed.other_images[step]), fed.coefficients[step])
         y = mix(y, tf.one_hot(fed.other_labels[step], classes), fed.label_coefficients[step])
     return change(x, fed.transforms[step], fed.brightness[step], augmentation), y
+
+
+def mix(first: tf.Tensor, second: tf.Tensor, coefficients: tf.Tensor) -> tf.Tensor:
+    """lambda * first + (1 - lambda) * second, example by example; images and one-hot labels alike.
+
+    Mixup, Zhang et al. 2018, arXiv 1710.09412. `keras.layers.MixUp` is not used: it draws its partners itself, so it
+    cannot keep synthetic images from each other.
+
+    Args:
+        first, second: float32 (n, ...).
+        coefficients: float32 (n,) in [0, 1], lambda of each example.
+    """
+    share = tf.reshape(coefficients, [-1] + [1] * (first.shape.rank - 1))
+    return share * first + (1 - share) * second
 
 
 def change(

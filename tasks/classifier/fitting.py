@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from tasks.classifier.arms import draw
-from tasks.classifier.steps import Examples, build_optimizer, compile_steps
+from tasks.classifier.examples import Examples
+from tasks.classifier.steps import build_optimizer, compile_steps
 from tasks.core.params import Arm, Training
 from tasks.networks.classifiers import build_small
 from tasks.networks.features import OfImages, compile_outputs

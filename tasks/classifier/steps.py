@@ -1,8 +1,7 @@
 """Compiled steps of training on the draws of one arm."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
@@ -10,23 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tasks.classifier.arms import Draws
+from tasks.classifier.examples import Examples
 from tasks.classifier.feeding import Fed, ahead, batch_of, hand_overs
 from tasks.core.params import Arm, Augmentation
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Labelled images.
-
-    Attributes:
-        images: uint8 (n, height, width, channels), in memory or on disk.
-        labels: int (n,).
-        synthetic: bool (n,), which of them a generator made.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.integer[Any]]
-    synthetic: NDArray[np.bool_]
 
 
 def build_optimizer(

@@ -1,21 +1,33 @@
 """Training all seeds of one arm."""
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import recall_score
 
 from tasks.classifier.arms import Draws, draw
+from tasks.classifier.batches import arrays_of
+from tasks.classifier.examples import Examples, read_examples, training_rows
 from tasks.classifier.networks import build_classifier, loaded_weights, reset
-from tasks.classifier.steps import Examples, build_optimizer, compile_steps, post_hoc
-from tasks.core.params import Arm, Augmentation, Train
+from tasks.classifier.steps import build_optimizer, compile_steps, post_hoc
+from tasks.core.files import write_json
+from tasks.core.params import Arm, Augmentation, Params, Train
+from tasks.core.params.roles import augmentation_of
+from tasks.data.manifest import class_names, rows_of
 from tasks.networks.features import compile_outputs
-from tasks.networks.weights import Weights, get_weights
+from tasks.networks.tables import layers_of
+from tasks.networks.weights import Weights, get_weights, save_weights
+from tasks.support.errors import BadInput
+from tasks.support.events import tell_metrics
+from tasks.support.progress import bar
 
 
 @dataclass(frozen=True)
@@ -33,22 +45,54 @@ class Record:
 
 @dataclass(frozen=True)
 class Trained:
-    """One training: its seed, history, last trainable weights and probabilities float32 (n, classes) on validation."""
+    """One training: its history and last trainable weights."""
 
-    seed: int
     history: list[Record]
     weights: Weights
-    validation: NDArray[np.float32]
+
+
+def train_arm(params: Params, name: str, manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Train all seeds of an arm on images of the manifest; gives their history.
+
+    Written into `folder` are weights.npz (all seeds), classes.json with the names of their labels, history.csv,
+    network.json with a row for each layer, and batch.npz with what one may see of the training, for the report.
+
+    Raises:
+        BadInput: a loss is no number.
+    """
+    arm, classes = params.arms[name], class_names(manifest)
+    augmentation = augmentation_of(params.augmentations, arm)
+    training = read_examples(training_rows(manifest, arm), classes, params)
+    validation = read_examples(rows_of(manifest, "validation"), classes, params)
+    size_px, channels = training.images.shape[2:]
+    model = build_classifier(params.train.network, size_px, channels, len(classes), seed=1)
+
+    def tell(record: Record) -> None:
+        _refuse_divergence(name, record)
+        values = {key: value for key, value in asdict(record).items() if key not in ("seed", "step")}
+        tell_metrics({f"seed_{record.seed}_{key}": value for key, value in values.items()}, record.step)
+
+    trainings = train_seeds(model, arm, augmentation, params.train, training, validation, tell)
+    trained = list(bar(trainings, f"train {name}", "seed", total=params.train.seeds))
+    save_weights(folder / "weights.npz", [one.weights for one in trained])
+    write_json(folder / "classes.json", classes)
+    write_json(folder / "network.json", layers_of(model))
+    draws = next(draws_of(arm, augmentation, params.train, training, seed=1))
+    arrays = arrays_of(arm, augmentation, training, len(classes), draws, params.train.steps)
+    np.savez(folder / "batch.npz", allow_pickle=False, **arrays)
+    history = pd.DataFrame([asdict(record) for one in trained for record in one.history])
+    history.to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    return history
 
 
 def train_seeds(
+    model: keras.Model,
     arm: Arm,
     augmentation: Augmentation | None,
     params: Train,
-    classes: int,
     training: Examples,
     validation: Examples,
-    report: Callable[[Record], None],
+    tell: Callable[[Record], None],
 ) -> Iterator[Trained]:
     """Train one arm once for each seed 1, 2, ..., `params.seeds`, all with one network and one compiled loop.
 
@@ -56,11 +100,10 @@ def train_seeds(
     seed are a pair. Validation images are neither changed nor mixed.
 
     Args:
-        report: called with each record as soon as it is known.
+        model: as `build_classifier` gives it; it is left with the weights of the last seed.
+        tell: called with each record as soon as it is known.
     """
-    size_px, channels = training.images.shape[2:]
-    model = build_classifier(params.network, size_px, channels, classes, seed=1)
-    loaded = loaded_weights(model, params.network)
+    loaded, classes = loaded_weights(model, params.network), model.output_shape[-1]
     optimizer = build_optimizer(model, params.optimizer, params.schedule, params.learning_rate, params.steps)
     fresh = [variable.value.numpy() for variable in optimizer.variables]
     run = compile_steps(model, optimizer, arm, augmentation, params.batch, classes, training)
@@ -75,12 +118,11 @@ def train_seeds(
             loss, accuracy = run(draws)
             step += len(draws.indices)
             _shift_bias(model, correction)
-            predicted = probabilities(validation.images)
-            history.append(_record(seed, step, loss, accuracy, predicted, validation.labels))
-            report(history[-1])
+            history.append(_record(seed, step, loss, accuracy, probabilities(validation.images), validation.labels))
+            tell(history[-1])
             if step < params.steps:
                 _shift_bias(model, -correction)
-        yield Trained(seed, history, get_weights(model, trainable=True), predicted)
+        yield Trained(history, get_weights(model, trainable=True))
 
 
 def draws_of(
@@ -116,6 +158,13 @@ def _record(
         validation_accuracy=float((chosen == labels).mean()),
         validation_balanced_accuracy=balanced_accuracy(chosen, labels),
     )
+
+
+def _refuse_divergence(name: str, record: Record) -> None:
+    if not math.isfinite(record.train_loss + record.validation_loss):
+        raise BadInput(
+            f"arm {name}, seed {record.seed}: the loss is no number at step {record.step}: lower train.learning_rate"
+        )
 
 
 def balanced_accuracy(chosen: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> float:

@@ -1,4 +1,4 @@
-"""Writing so that a kill at any moment leaves either the old output or the complete new one."""
+"""Writing so that a kill at any moment leaves either the old output or the complete new one; hashes of files."""
 
 import ctypes
 import errno
@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks.support.errors import BadInput
+from tasks.support.progress import log
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-
-
-REFUSED = Path(".state/refused")  # what a stage had found when a check stopped it, to be looked at
+REFUSED = Path(".state/refused")  # the unfinished output of a stage that a check stopped, to be looked at
+TRAINING_STATE = Path(".state/train_gan")  # a folder for each candidate: from where a killed training goes on
+RAW_TABLE = "files.parquet"  # in data/raw: a row for each file, written by ingest and read by validate
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def replacing(target: Path, keep_refused: bool = False) -> Iterator[Path]:
     Raises:
         BadInput: the folder cannot be written.
     """
-    sibling = target.with_name(f".{target.name}.partial")
+    sibling = _sibling(target)
     try:
         shutil.rmtree(sibling, ignore_errors=True)
         sibling.mkdir(parents=True)
@@ -43,11 +44,38 @@ def replacing(target: Path, keep_refused: bool = False) -> Iterator[Path]:
         _swap(sibling, target)
     except BadInput:
         if keep_refused:
-            refused.parent.mkdir(parents=True, exist_ok=True)
-            sibling.rename(refused)
+            _keep(sibling, refused)
         raise
     finally:
         shutil.rmtree(sibling, ignore_errors=True)
+
+
+@contextmanager
+def replacing_file(target: Path) -> Iterator[Path]:
+    """A path beside `target` whose file takes its place in one step when the block ends without an error.
+
+    The folder is made where it is missing. The sibling is called as that of a folder is.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sibling = _sibling(target)
+    try:
+        yield sibling
+        sibling.replace(target)
+    finally:
+        sibling.unlink(missing_ok=True)
+
+
+def _sibling(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
+
+
+def _keep(folder: Path, refused: Path) -> None:
+    """Move a folder, to another disk if need be; where that fails, the reason for the refusal matters more."""
+    try:
+        refused.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, refused)
+    except OSError as error:
+        log.warning("  the refused output cannot be kept in %s: %s", refused, error)
 
 
 def _swap(sibling: Path, target: Path) -> None:
@@ -67,10 +95,20 @@ def _swap(sibling: Path, target: Path) -> None:
 
 
 def remove_others(folder: Path, names: set[str]) -> None:
-    """Remove from `folder`, which need not exist, the outputs of arms or candidates that `names` no longer lists."""
+    """Remove from `folder`, which need not exist, the outputs of arms or candidates that `names` no longer lists.
+
+    Arms and candidates that run side by side may do so at the same time.
+    """
     for entry in folder.iterdir() if folder.exists() else ():
         if entry.name not in names and not entry.name.startswith("."):
-            shutil.rmtree(entry)
+            shutil.rmtree(entry, onerror=_unless_gone)
+
+
+def _unless_gone(*failure: Any) -> None:
+    """For `shutil.rmtree`: what another process or thread has removed meanwhile needs no removal."""
+    _, _, (_, error, _) = failure
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def sha256_of(path: Path) -> str:
@@ -84,9 +122,17 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` so that equal values give equal bytes: sorted keys, no NaN, a final newline."""
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+def write_json(path: Path, value: Any) -> bool:
+    """Write `value` so that equal values give equal bytes: sorted keys, no NaN, a final newline.
+
+    Returns whether the file differs from the one that was there; an equal one is left untouched.
+    """
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    if path.is_file() and path.read_bytes() == text.encode():
+        return False
+    with replacing_file(path) as sibling:
+        sibling.write_text(text, encoding="utf-8")
+    return True
 
 
 def read_json(path: Path) -> Any:

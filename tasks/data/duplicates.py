@@ -40,16 +40,16 @@ def _near_pairs(distinct: NDArray[np.uint64], distance_bits: int) -> Iterator[ND
         keys = distinct & np.uint64(sum(chosen))
         order = np.argsort(keys)
         _, starts, counts = np.unique(keys[order], return_index=True, return_counts=True)
-        found = []
+        near_pairs = []
         for first, second in _pairs_in_runs(starts[counts > 1], counts[counts > 1]):
             one, other = order[first], order[second]
             near = np.bitwise_count(distinct[one] ^ distinct[other]) <= distance_bits
-            found.append(np.stack([one[near], other[near]]))
-            if sum(part.shape[1] for part in found) > _PAIRS_AT_ONCE:
-                yield np.concatenate(found, axis=1)
-                found = []
-        if found:
-            yield np.concatenate(found, axis=1)
+            near_pairs.append(np.stack([one[near], other[near]]))
+            if sum(part.shape[1] for part in near_pairs) > _PAIRS_AT_ONCE:
+                yield np.concatenate(near_pairs, axis=1)
+                near_pairs = []
+        if near_pairs:
+            yield np.concatenate(near_pairs, axis=1)
 
 
 def _pairs_in_runs(

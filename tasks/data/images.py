@@ -41,11 +41,15 @@ def read_images(paths: Iterable[str], size_px: int, channels: int, in_memory_mb:
             the array reads what is asked of it.
     """
     names = list(paths)
-    shape = (len(names), size_px, size_px, channels)
-    images = np.empty(shape, np.uint8) if math.prod(shape) <= in_memory_mb * 1e6 else _on_disk(shape)
+    images = empty_images((len(names), size_px, size_px, channels), in_memory_mb)
     for index, name in enumerate(bar(names, "reading", "image")):
         images[index] = _read(Path(name), size_px, channels)
     return images
+
+
+def empty_images(shape: tuple[int, ...], in_memory_mb: float) -> NDArray[np.uint8]:
+    """Room for images, in memory or, above so many megabytes (10^6), in a nameless file on disk."""
+    return np.empty(shape, np.uint8) if math.prod(shape) <= in_memory_mb * 1e6 else _on_disk(shape)
 
 
 def _on_disk(shape: tuple[int, ...]) -> NDArray[np.uint8]:

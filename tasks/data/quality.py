@@ -1,9 +1,10 @@
-"""Measuring image files: what the manifest records of each, and what is wrong with it."""
+"""Measuring image files: what the manifest records of a file, and what is wrong with it."""
 
 import hashlib
 import io
 import warnings
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,12 @@ from scipy.fft import dct
 
 from tasks.core.params import Defect, Quality
 from tasks.data.images import FORMATS, MODES, upright
+from tasks.support.errors import BadInput
+from tasks.support.executors import executor
+from tasks.support.progress import bar
 
+SHARD = 512  # files that one process measures at a time; bounds its memory
+_WORTH_PROCESSES = 4  # shards; starting processes takes seconds
 DEFECTS: tuple[Defect, ...] = get_args(Defect)
 MEASURES = [
     *("bytes", "sha256", "format", "width", "height", "mode"),
@@ -41,6 +47,26 @@ _EXTENSIONS = {
 }
 
 
+def measure_all(paths: Sequence[str], quality: Quality) -> pd.DataFrame:
+    """What `measure_files` gives of any number of files, measured by several processes where they are many.
+
+    Raises:
+        BadInput: the system killed a process.
+    """
+    shards = [paths[start : start + SHARD] for start in range(0, len(paths), SHARD)]
+    settings = [quality] * len(shards)
+    if len(shards) < _WORTH_PROCESSES:
+        return pd.concat(map(measure_files, shards, settings), ignore_index=True)
+    try:
+        with executor() as workers:
+            tables = workers.map(measure_files, shards, settings)
+            return pd.concat(bar(tables, "validate", "shard", total=len(shards)), ignore_index=True)
+    except BrokenProcessPool as error:
+        raise BadInput(
+            "a process that measured images was killed: free memory, or lower validate.quality.max_pixels"
+        ) from error
+
+
 def measure_files(paths: Sequence[str], quality: Quality) -> pd.DataFrame:
     """The columns MEASURES of files, a row each in their order.
 
@@ -50,15 +76,15 @@ def measure_files(paths: Sequence[str], quality: Quality) -> pd.DataFrame:
     defect: the first of DEFECTS that the file has and `quality.quarantine` names, else null; warnings: its others,
     joined by commas, else null.
     """
-    found = [measure(Path(path).read_bytes(), Path(path).suffix, quality) for path in paths]
-    table = pd.DataFrame([row for row, _, _ in found])
-    decoded = np.array([copy is not None for _, _, copy in found], bool)
-    copies = np.array([copy for _, _, copy in found if copy is not None], np.uint8).reshape(-1, _SIDE, _SIDE)
+    measured = [measure(Path(path).read_bytes(), Path(path).suffix, quality) for path in paths]
+    table = pd.DataFrame([row for row, _, _ in measured])
+    decoded = np.array([copy is not None for _, _, copy in measured], bool)
+    copies = np.array([copy for _, _, copy in measured if copy is not None], np.uint8).reshape(-1, _SIDE, _SIDE)
     for name, values in _measures(copies).items():
         table[name] = pd.Series(values, index=np.flatnonzero(decoded)).reindex(table.index)
     reasons = [
         [*defects, *_picture_defects(bright, contrast, quality)]
-        for (_, defects, _), bright, contrast in zip(found, table["brightness"], table["contrast"], strict=True)
+        for (_, defects, _), bright, contrast in zip(measured, table["brightness"], table["contrast"], strict=True)
     ]
     graver = [next((name for name in names if name in quality.quarantine), None) for names in reasons]
     table["defect"] = graver
@@ -106,6 +132,16 @@ def measure(
             return row, ["truncated"], None
 
 
+def count_by_class(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Per class: files, good ones, files that have each of DEFECTS, and the share that goes to the quarantine."""
+    counts = manifest.groupby("label").agg(files=("path", "size"), good=("defect", lambda column: column.isna().sum()))
+    names = manifest["defect"].fillna("") + "," + manifest["warnings"].fillna("")
+    for defect in DEFECTS:
+        counts[defect] = names.str.contains(rf"\b{defect}\b").groupby(manifest["label"]).sum()
+    counts["defect_share"] = (counts["files"] - counts["good"]) / counts["files"]  # 29 of 100 is 0.29; 1 - 0.71 is more
+    return counts.reset_index()
+
+
 def _reduce(image: Image.Image) -> NDArray[np.uint8] | None:
     """The reduced grey copy, from all of the data: a JPEG's draft is read to its end, only not calculated in full."""
     if image.mode in ("L", "RGB"):
@@ -128,24 +164,24 @@ def _ends_in_zeros(content: bytes) -> bool:
 def _file_defects(row: dict[str, Any], image: Image.Image, suffix: str, quality: Quality) -> list[str]:
     short, long = sorted((row["width"], row["height"]))  # a draft is smaller
     claimed = [name for name, suffixes in _EXTENSIONS.items() if suffix.lower() in suffixes]
-    there = {
+    holds = {
         "unsupported_mode": image.mode not in MODES,
         "wrong_extension": suffix != "" and image.format not in claimed,
         "animated": getattr(image, "is_animated", False) and image.format != "MPO",
         "too_small": short < quality.min_side_px,
         "odd_aspect": long > quality.max_aspect * short,
     }
-    return [name for name, holds in there.items() if holds]
+    return [name for name, is_so in holds.items() if is_so]
 
 
 def _picture_defects(brightness: float, contrast: float, quality: Quality) -> list[str]:
     """Comparisons with the NaN of an undecoded file are false."""
-    there = {
+    holds = {
         "dark": brightness < quality.min_brightness,
         "bright": brightness > quality.max_brightness,
         "low_information": contrast < quality.min_contrast,
     }
-    return [name for name, holds in there.items() if holds]
+    return [name for name, is_so in holds.items() if is_so]
 
 
 def _measures(copies: NDArray[np.uint8]) -> dict[str, Any]:

@@ -1,44 +1,39 @@
-"""Every arm's predictions on the test set, and the one comparison that decides."""
+"""Every arm's predictions compared: what each came to, and the one comparison that decides."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.classifier.networks import build_classifier
-from tasks.core.params import Arm, Evaluate, Train
+from tasks.core.params import Arm, Evaluate
 from tasks.core.params.roles import twin_of
 from tasks.evidence import metrics
-from tasks.evidence.results import ArmResult, scores_of, validated
-from tasks.evidence.statistics import Difference, Gains, Resolution, compare, gap_share, holm, resolution, sign_flip
-from tasks.evidence.verdict import Evidence, Verdict, choose_pair, decide
-from tasks.networks.features import predict
-from tasks.networks.weights import load_weights
+from tasks.evidence.results import ArmResult, ClassGain, Comparison, Result, scores_of
+from tasks.evidence.statistics import Difference, Gains, compare, gap_share, holm, resolution, sign_flip
+from tasks.evidence.verdict import Evidence, choose_pair, decide
 
-RESOLVED = 0.01  # to which the report says what it takes to know a difference
+RESOLVED = 0.01  # the half width of an interval, one point of balanced accuracy, to which `resolution` answers
 
 
 @dataclass(frozen=True)
-class Exam:
-    """Images that classifiers are judged by: uint8 (n, h, w, c), labels int (n,), which are as imbalanced as train."""
+class Targets:
+    """What is right of the images that arms are compared on.
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    natural: NDArray[np.bool_]
+    Attributes:
+        classes: names, of which labels are the places.
+        counts: int (classes,), training images of each.
+        validation: labels int (n,) of the validation images.
+        test: labels int (m,) of the test images.
+        natural: bool (m,), the test images that are as imbalanced as train.
+    """
 
-
-@dataclass(frozen=True)
-class Exams:
-    """The images of validation and of test, class names, and the number of training images of each class."""
-
-    validation: Exam
-    test: Exam
     classes: list[str]
     counts: NDArray[np.int64]
+    validation: NDArray[np.int32]
+    test: NDArray[np.int32]
+    natural: NDArray[np.bool_]
 
     @property
     def rare(self) -> list[int]:
@@ -52,110 +47,86 @@ class Exams:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """All arms, the pair that decides, and what was found of it.
+class Predicted:
+    """What the trainings of one arm came to.
 
     Attributes:
-        gaps: share of the gap that each arm wins back, with the bounds of its interval; None where there is no gap.
-        p_values: of the sign-flip test of the arms outside the pair against its free one, adjusted after Holm.
-        recalls: of each class, the pair's difference of recalls and its p, adjusted after Holm over the classes.
-        resolution: what it takes to know the pair's difference to +- `RESOLVED`.
+        validation, test: probabilities float32 (seeds, images, classes).
+        history: means over seeds by step.
     """
 
-    arms: dict[str, ArmResult]
-    gaps: dict[str, tuple[float, float, float] | None]
-    p_values: dict[str, float]
-    evidence: Evidence
-    recalls: dict[str, tuple[Difference, float]]
-    resolution: Resolution
-    verdict: Verdict
+    validation: NDArray[np.float32]
+    test: NDArray[np.float32]
+    history: pd.DataFrame
 
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.evidence.pair
+
+def mean_history(history: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds by step, of the history.csv of an arm."""
+    return history.groupby("step", as_index=False).mean().drop(columns="seed")
 
 
 def compare_arms(
     params: Evaluate,
-    train: Train,
-    compared: Mapping[str, Arm],
-    exams: Exams,
-    trained: Path,
+    arms: Mapping[str, Arm],
+    targets: Targets,
+    predicted: Mapping[str, Predicted],
     none_made: str | None,
-    unmade: list[str],
 ) -> Comparison:
-    """Predict with every arm in `trained`, and compare the pair chosen on validation.
+    """The results of all arms, and the comparison of the pair chosen on validation, which decides.
 
     Args:
-        trained: folder with one folder per arm, as `train` writes them.
-        none_made: why there are no synthetic images, where there are none.
-        unmade: sentences on classes that should have some and do not.
+        none_made: why there are no synthetic images, where there are none; see `tasks.evidence.verdict`.
     """
-    labels, histories = exams.test.labels, {name: _history(trained / name) for name in compared}
-    pair = choose_pair(compared, {name: validated(history) for name, history in histories.items()})
-    on_test = {name: _predict(train, exams, exams.test, trained / name) for name in compared}
-    correct = {name: metrics.correct(each, labels) for name, each in on_test.items()}
+    results = {name: _result(targets, each) for name, each in predicted.items()}
+    pair = choose_pair(arms, {name: result.validation for name, result in results.items()})
+    correct = {name: metrics.correct(each.test, targets.test) for name, each in predicted.items()}
 
     def gains(one: str, other: str) -> Gains:
-        return compare(correct[one], correct[other], labels, params.resamples, params.seed)
+        return compare(correct[one], correct[other], targets.test, params.resamples, params.seed)
 
-    arms = {
-        name: _result(exams, on_test[name], _predict(train, exams, exams.validation, trained / name), history)
-        for name, history in histories.items()
-    }
-    twin = twin_of(compared, pair[0]) or ""  # params.yaml is refused without one
-    found = gains(*pair)
-    evidence = _evidence(params, exams, {name: arms[name] for name in pair}, found, twin, gains(pair[0], twin))
-    verdict = decide(evidence, params, none_made)
-    rest = [name for name in arms if name not in pair]
-    p_values = holm([sign_flip(arms[name].test.balanced - arms[pair[1]].test.balanced) for name in rest])
+    twin = twin_of(arms, pair[0]) or ""  # parameters are refused without one
+    of_pair, over_twin = gains(*pair), gains(pair[0], twin)
+    evidence = _evidence(params, targets, {name: results[name] for name in pair}, twin, of_pair, over_twin)
     return Comparison(
-        arms=arms,
+        classes=targets.classes,
+        counts=targets.counts.tolist(),
+        rare=[targets.classes[kind] for kind in targets.rare],
+        arms=results,
+        majority=_majority(targets),
         gaps=_gaps(params, gains, list(arms)),
-        p_values=dict(zip(rest, p_values, strict=True)),
-        evidence=evidence,
-        recalls=_recalls(params, exams.classes, found),
-        resolution=resolution(found, len(labels), RESOLVED, params.confidence),
-        verdict=Verdict(verdict.answer, verdict.reasons + unmade, verdict.conditions),
+        p_values=_p_values(results, pair),
+        recalls=_recalls(params, targets.classes, of_pair),
+        resolution=resolution(of_pair, len(targets.test), RESOLVED, params.confidence),
+        verdict=decide(evidence, params, none_made),
     )
 
 
-def compare_trained(params: Evaluate, train: Train, exams: Exams, one: Path, other: Path) -> Difference:
-    """The difference of balanced accuracies on test of two trained arms, of which the folders are given."""
-    labels = exams.test.labels
-    a, b = (metrics.correct(_predict(train, exams, exams.test, folder), labels) for folder in (one, other))
-    found = compare(a, b, labels, params.resamples, params.seed)
-    return found.over(list(range(len(exams.classes))), params.confidence)
+def difference_of(
+    params: Evaluate, labels: NDArray[np.int32], one: NDArray[np.float32], other: NDArray[np.float32]
+) -> Difference:
+    """The difference of balanced accuracies of two arms of equally many trainings.
+
+    Args:
+        labels: int (n,).
+        one, other: probabilities float32 (seeds, n, classes).
+    """
+    gains = compare(metrics.correct(one, labels), metrics.correct(other, labels), labels, params.resamples, params.seed)
+    return gains.over(list(range(one.shape[2])), params.confidence)
 
 
-def _predict(train: Train, exams: Exams, exam: Exam, folder: Path) -> NDArray[np.float32]:
-    size_px, channels = exam.images.shape[2:]
-    model = build_classifier(train.network, size_px, channels, len(exams.classes), seed=0)
-    return predict(model, load_weights(folder / "weights.npz"), exam.images)
-
-
-def _history(folder: Path) -> pd.DataFrame:
-    """Means over seeds by step."""
-    return pd.read_csv(folder / "history.csv").groupby("step", as_index=False).mean().drop(columns="seed")
-
-
-def _result(
-    exams: Exams, on_test: NDArray[np.float32], on_validation: NDArray[np.float32], history: pd.DataFrame
-) -> ArmResult:
-    natural: Any = exams.test.natural
-    before, after = np.mean(
-        [
-            _calibration(test, exams.test.labels, validation, exams.validation.labels)
-            for test, validation in zip(on_test, on_validation, strict=True)
-        ],
-        axis=0,
-    )
+def _result(targets: Targets, predicted: Predicted) -> ArmResult:
+    errors = [
+        _calibration(test, targets.test, validation, targets.validation)
+        for test, validation in zip(predicted.test, predicted.validation, strict=True)
+    ]
+    before, after = np.mean(errors, axis=0)
+    last = predicted.history.iloc[-1]
     return ArmResult(
-        test=scores_of(on_test, exams.test.labels),
-        natural=scores_of(on_test[:, natural], exams.test.labels[natural]),
-        validation=validated(history),
+        test=scores_of(predicted.test, targets.test),
+        natural=scores_of(predicted.test[:, targets.natural], targets.test[targets.natural]),
+        validation=float(last["validation_balanced_accuracy"]),
         calibration=(float(before), float(after)),
-        history=history,
+        overfitting=float(last["train_accuracy"] - last["validation_accuracy"]),
     )
 
 
@@ -170,22 +141,33 @@ def _calibration(
     return metrics.calibration_error(test, test_labels), metrics.calibration_error(scaled, test_labels)
 
 
+def _majority(targets: Targets) -> Result:
+    """The model that always names the class with the most training images."""
+    always = np.eye(len(targets.classes), dtype=np.float32)[[targets.counts.argmax()]]
+    test, natural = (
+        scores_of(always[:, None].repeat(len(labels), axis=1), labels)
+        for labels in (targets.test, targets.test[targets.natural])
+    )
+    return Result(test, natural)
+
+
 def _evidence(
-    params: Evaluate, exams: Exams, pair: Mapping[str, ArmResult], gains: Gains, twin: str, over_twin: Gains
+    params: Evaluate, targets: Targets, pair: Mapping[str, ArmResult], twin: str, gains: Gains, over_twin: Gains
 ) -> Evidence:
     (generative, with_images), (free, without) = pair.items()
-    every, confidence = list(range(len(exams.classes))), params.confidence
-    overall = gains.over(every, confidence)
+    every, confidence = list(range(len(targets.classes))), params.confidence
+    gain = gains.over(every, confidence)
     return Evidence(
         pair=(generative, free),
         means=(with_images.test.mean, without.test.mean),
-        overall=overall,
-        p=sign_flip(overall.by_seed),
-        rare=gains.over(exams.rare, confidence),
-        others=gains.over(exams.others, confidence) if exams.others else None,
+        gain=gain,
+        sign_flip_p=sign_flip(gain.by_seed),
+        rare=gains.over(targets.rare, confidence),
+        others=gains.over(targets.others, confidence) if targets.others else None,
         calibration=(with_images.calibration[1], without.calibration[1]),
         twin=twin,
         over_twin=over_twin.over(every, confidence),
+        confidence=confidence,
     )
 
 
@@ -199,8 +181,17 @@ def _gaps(
     return {name: gap_share(gains(name, params.baseline), oracle, params.confidence) for name in names}
 
 
-def _recalls(params: Evaluate, classes: list[str], gains: Gains) -> dict[str, tuple[Difference, float]]:
-    """Difference of recalls of each class and its p, adjusted after Holm over the classes."""
-    found = [gains.over([kind], params.confidence) for kind in range(len(classes))]
-    adjusted = holm([difference.p for difference in found])
-    return dict(zip(classes, zip(found, adjusted, strict=True), strict=True))
+def _p_values(results: Mapping[str, ArmResult], pair: tuple[str, str]) -> dict[str, float]:
+    """Of the arms outside the pair."""
+    rest = [name for name in results if name not in pair]
+    other = np.array(results[pair[1]].test.balanced)
+    adjusted = holm([sign_flip(np.array(results[name].test.balanced) - other) for name in rest])
+    return dict(zip(rest, adjusted, strict=True))
+
+
+def _recalls(params: Evaluate, classes: list[str], gains: Gains) -> dict[str, ClassGain]:
+    differences = [gains.over([kind], params.confidence) for kind in range(len(classes))]
+    adjusted = holm([difference.p for difference in differences])
+    return {
+        label: ClassGain(difference, p) for label, difference, p in zip(classes, differences, adjusted, strict=True)
+    }

@@ -52,8 +52,8 @@ def wrong_shares(probabilities: Probabilities, labels: Labels) -> NDArray[np.flo
     NaN for a class that is never predicted.
     """
     classes, predicted = np.arange(probabilities.shape[1]), probabilities.argmax(axis=1)
-    found = precision_score(labels, predicted, labels=classes, average=None, zero_division=np.nan)
-    return 1 - np.asarray(found, np.float64)
+    precisions = precision_score(labels, predicted, labels=classes, average=None, zero_division=np.nan)
+    return 1 - np.asarray(precisions, np.float64)
 
 
 def known_mean(values: NDArray[np.float64]) -> float:
@@ -72,8 +72,8 @@ def g_mean(probabilities: Probabilities, labels: Labels) -> float:
 
     Kubat & Matwin 1997, "Addressing the curse of imbalanced training sets".
     """
-    found = recalls(probabilities, labels)
-    return float(gmean(found[~np.isnan(found)]))
+    values = recalls(probabilities, labels)
+    return float(gmean(values[~np.isnan(values)]))
 
 
 def calibration_error(probabilities: Probabilities, labels: Labels) -> float:

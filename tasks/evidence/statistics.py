@@ -20,17 +20,14 @@ class Difference:
         mean: over all seeds and test images.
         low, high: bounds of the percentile interval.
         p: two-sided, of the bootstrap: twice the smaller share of resamples on one side of 0, ties on both.
-        by_seed: float (seeds,), the difference of each pair of trainings.
+        by_seed: the difference of each pair of trainings.
     """
 
     mean: float
     low: float
     high: float
     p: float
-    by_seed: NDArray[np.float64]
-
-    def __str__(self) -> str:
-        return f"{self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+    by_seed: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Gains:
         by_seed, means = self.by_seed[:, chosen].mean(axis=1), _rounded(self.resampled[:, chosen].mean(axis=1))
         mean, low, high = _rounded([by_seed.mean(), *np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])])
         side = min((means <= 0).mean(), (means >= 0).mean())
-        return Difference(float(mean), float(low), float(high), float(min(1.0, 2 * side)), by_seed)
+        return Difference(float(mean), float(low), float(high), float(min(1.0, 2 * side)), tuple(by_seed.tolist()))
 
 
 def compare(
@@ -92,14 +89,14 @@ def compare(
     )
 
 
-def sign_flip(differences: NDArray[np.float64]) -> float:
-    """Exact two-sided p of the sign-flip test that n >= 2 paired differences (n,) are symmetric about 0.
+def sign_flip(differences: Sequence[float]) -> float:
+    """Exact two-sided p of the sign-flip test that n >= 2 paired differences are symmetric about 0.
 
     Smallest possible 2 / 2**n, largest 1 (all differences 0). Exact up to 16 differences, 65,536 random sign patterns
     beyond. It holds for this one test set: `compare` is the wider claim.
     """
     result = permutation_test(
-        (differences,),
+        (np.asarray(differences),),
         lambda values, axis: values.mean(axis=axis),
         permutation_type="samples",
         vectorized=True,
@@ -140,13 +137,14 @@ def gap_share(arm: Gains, oracle: Gains, confidence: float) -> tuple[float, floa
 
 @dataclass(frozen=True)
 class Resolution:
-    """What it takes for an interval of half a given width: None where no number is enough.
+    """What it takes to know a difference to +- `width`: None where no number is enough.
 
     Attributes:
         seeds: with these test images.
         images: test images in all, with these seeds.
     """
 
+    width: float
     seeds: int | None
     images: int | None
 
@@ -161,6 +159,7 @@ def resolution(gains: Gains, images: int, width: float, confidence: float) -> Re
     of_seeds = float(gains.by_seed.mean(axis=1).var(ddof=1))
     seeds_left, images_left = allowed - gains.image_variance, allowed - of_seeds / len(gains.by_seed)
     return Resolution(
+        width=width,
         seeds=max(2, int(np.ceil(of_seeds / seeds_left))) if seeds_left > 0 else None,
         images=max(1, int(np.ceil(images * gains.image_variance / images_left))) if images_left > 0 else None,
     )

@@ -1,4 +1,4 @@
-"""The verdict: did synthetic images help more than what costs nothing, without harm elsewhere?"""
+"""The verdict: did synthetic images help more than what costs nothing, without harm elsewhere? Codes and numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from tasks.core.params.roles import free_arms, generative_arms
 from tasks.evidence.statistics import Difference
 
 YES, NO = "synthesise", "do not synthesise"
+BALANCED, NO_CLASS = "balanced", "no_class"  # why there are no synthetic images: none needed, or every class given up
 
 
 @dataclass(frozen=True)
@@ -17,39 +18,48 @@ class Evidence:
     Attributes:
         pair: names of the arm with and of the arm without synthetic images.
         means: their balanced accuracies.
-        overall: difference of balanced accuracies.
-        p: of the sign-flip test over seeds.
+        gain: difference of balanced accuracies.
+        sign_flip_p: of the sign-flip test over seeds.
         rare: difference of the mean recalls of rare classes, and others of the rest, where there is a rest.
         calibration: expected calibration errors of the pair after temperature scaling.
         twin: name of the first arm's control, and over_twin the difference of balanced accuracies from it.
+        confidence: of the intervals of all differences.
     """
 
     pair: tuple[str, str]
     means: tuple[float, float]
-    overall: Difference
-    p: float
+    gain: Difference
+    sign_flip_p: float
     rare: Difference
     others: Difference | None
     calibration: tuple[float, float]
     twin: str
     over_twin: Difference
+    confidence: float
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One of those that a yes needs, and the sentence that says what was found."""
+    """One of those that a yes needs: the value that was compared, the threshold, and whether the condition holds."""
 
     name: str
+    value: float
+    threshold: float
     holds: bool
-    sentence: str
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """`answer` is YES or NO, `reasons` the sentences behind it."""
+class Verdict(Evidence):
+    """Evidence and what follows from it.
+
+    Attributes:
+        answer: YES or NO.
+        none_made: why there are no synthetic images, BALANCED or NO_CLASS; None where there are some.
+        conditions: of a yes, of which all have to hold.
+    """
 
     answer: str
-    reasons: list[str]
+    none_made: str | None
     conditions: list[Condition]
 
 
@@ -68,52 +78,27 @@ def decide(evidence: Evidence, params: Evaluate, none_made: str | None) -> Verdi
     (intersection-union test, Berger 1982).
 
     Args:
-        none_made: why there are no synthetic images, where there are none.
+        none_made: why there are no synthetic images, where there are none: the answer is no, whatever the numbers.
     """
-    found = _conditions(evidence, params)
-    failed = [condition for condition in found if not condition.holds]
-    generative, other = evidence.pair
-    compared = (
-        f"{generative} {evidence.means[0]:.4f} against {other} {evidence.means[1]:.4f}, the best on validation with "
-        f"and without synthetic images: difference {evidence.overall}, {params.confidence:.0%} interval over seeds and "
-        f"test images, sign-flip p {evidence.p:.3f}."
-    )
-    if none_made:
-        return Verdict(NO, [none_made, compared], found)
-    if failed:
-        return Verdict(NO, [*(condition.sentence for condition in failed), compared], found)
-    return Verdict(YES, [compared, *(condition.sentence for condition in found)], found)
+    conditions = _conditions(evidence, params)
+    passed = none_made is None and all(condition.holds for condition in conditions)
+    return Verdict(**vars(evidence), answer=YES if passed else NO, none_made=none_made, conditions=conditions)
 
 
 def _conditions(evidence: Evidence, params: Evaluate) -> list[Condition]:
-    overall, twin, others, seeds = evidence.overall, evidence.over_twin, evidence.others, len(evidence.overall.by_seed)
-    most, calibration = params.max_loss_of_others, evidence.calibration
-    loss = calibration[0] - calibration[1]
-    side = "above 0: the synthetic images helped" if overall.low > 0 else "not above 0: no gain is shown"
-    if overall.high < 0:
-        side = "below 0: the synthetic images did harm"
+    seeds, loss = len(evidence.gain.by_seed), evidence.calibration[0] - evidence.calibration[1]
     conditions = [
-        Condition("gain", overall.low > 0, f"The balanced accuracy differs by {overall}, {side}."),
-        Condition(
-            "images",
-            twin.low > 0,
-            f"Over its control {evidence.twin}, with real images drawn again in place of synthetic ones, the balanced "
-            f"accuracy differs by {twin}: the gain is {'' if twin.low > 0 else 'not shown to be '}that of the images.",
-        ),
-        Condition(
-            "rare classes", evidence.rare.mean > 0, f"The mean recall of the rare classes differs by {evidence.rare}."
-        ),
-        Condition(
-            "seeds", seeds >= params.min_seeds, f"{seeds} seeds were trained; at least {params.min_seeds} are asked."
-        ),
-        Condition(
-            "calibration",
-            loss <= params.max_calibration_loss,
-            f"The calibration error after temperature scaling is {calibration[0]:.4f} instead of {calibration[1]:.4f}; "
-            f"up to {params.max_calibration_loss:g} more is allowed.",
-        ),
+        _above("gain", evidence.gain.low),
+        _above("images", evidence.over_twin.low),
+        _above("rare classes", evidence.rare.mean),
+        Condition("seeds", seeds, params.min_seeds, seeds >= params.min_seeds),
+        Condition("calibration", loss, params.max_calibration_loss, loss <= params.max_calibration_loss),
     ]
-    if others is not None:
-        sentence = f"The mean recall of the other classes differs by {others}; a bound down to {-most:g} is allowed."
-        conditions.append(Condition("other classes", others.low >= -most, sentence))
+    if evidence.others is not None:
+        low, least = evidence.others.low, -params.max_loss_of_others
+        conditions.append(Condition("other classes", low, least, low >= least))
     return conditions
+
+
+def _above(name: str, value: float) -> Condition:
+    return Condition(name, value, 0.0, value > 0)

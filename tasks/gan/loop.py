@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 import tensorflow as tf
 
+from tasks.core.files import replacing_file
 from tasks.gan.step import METRICS, Draws, Step, part
 from tasks.networks.weights import Weights, get_weights, save_weights
 from tasks.support.progress import bar, log
@@ -137,14 +138,12 @@ def snapshots_in(folder: Path) -> list[Path]:
 
 def save_state(path: Path, loop: Loop, seen: Seen) -> None:
     """Write a training's state and what it has shown so far; a kill leaves the old file or the new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with replacing_file(path) as sibling, sibling.open("wb") as file:
         text = json.dumps({"epoch": loop.epoch, **vars(seen)})
         arrays: dict[str, Any] = {_SEEN: np.frombuffer(text.encode(), np.uint8)}
         np.savez(file, allow_pickle=False, **arrays, **loop.state())
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_state(path: Path, loop: Loop) -> Seen | None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.classifier.examples import Examples
 from tasks.classifier.fitting import features_of, fit, probabilities_of
-from tasks.classifier.steps import Examples
 from tasks.core.params import Filter, Training
 from tasks.networks.features import OfImages
 

@@ -1,9 +1,13 @@
-"""Which snapshot becomes the generator, and why none of the others."""
+"""Which snapshot becomes the generator, and what each other one lacks: codes and numbers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.gan.scores import Interval
+from tasks.quality.guards import Refusal
+
+Reason = dict[str, Any]  # `code`, and the numbers that go with it
 
 
 @dataclass(frozen=True)
@@ -12,7 +16,7 @@ class Snapshot:
 
     Attributes:
         classes: names of those it makes.
-        refused: by class, the sentence of the guard that refuses it; None where guards were not asked.
+        refused: by class, what the guard that refuses it goes by; None where guards were not asked.
         cas: classification accuracy score; None where no classifier learnt from it.
     """
 
@@ -21,7 +25,7 @@ class Snapshot:
     epoch: int
     classes: Sequence[str]
     kid: Interval
-    refused: Mapping[str, str] | None = None
+    refused: Mapping[str, Refusal] | None = None
     cas: float | None = None
 
     @property
@@ -29,23 +33,29 @@ class Snapshot:
         return self.candidate, self.seed
 
     @property
-    def place(self) -> str:
-        """Its folder below those of all candidates."""
-        return place_of(self.candidate, self.seed, self.epoch)
-
-    def __str__(self) -> str:
-        return f"{self.candidate} seed {self.seed} epoch {self.epoch}"
+    def folder(self) -> str:
+        """Where it lies below the folder of all candidates."""
+        return folder_of(self.candidate, self.seed, self.epoch)
 
 
-def place_of(candidate: str, seed: int, epoch: int) -> str:
-    """Folder of a snapshot below those of all candidates."""
+@dataclass(frozen=True)
+class Choice:
+    """The snapshot that becomes the generator, why it won, and every other snapshot with why it did not."""
+
+    winner: Snapshot
+    why: Reason
+    losers: Sequence[tuple[Snapshot, Reason]]
+
+
+def folder_of(candidate: str, seed: int, epoch: int) -> str:
+    """Where a snapshot lies below the folder of all candidates."""
     return f"{candidate}/seed_{seed}/{epoch:05d}"
 
 
 def closest(snapshots: Sequence[Snapshot], count: int) -> list[Snapshot]:
     """The `count` snapshots with the lowest KID of each training, in the given order; of equals the first."""
     kept: dict[tuple[str, int], list[Snapshot]] = {}
-    for snapshot in sorted(snapshots, key=lambda each: each.kid.value):
+    for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.kid.value):
         kept.setdefault(snapshot.training, []).append(snapshot)
     return [snapshot for snapshot in snapshots if snapshot in kept[snapshot.training][:count]]
 
@@ -62,58 +72,45 @@ def compared_classes(best: Sequence[Snapshot], snapshot: Snapshot) -> list[str]:
 
     A generator of a few classes would else win by the real images of all the others.
     """
-    shared = [name for name in snapshot.classes if all(name in each.classes for each in best)]
+    shared = [name for name in snapshot.classes if all(name in other.classes for other in best)]
     return shared or list(snapshot.classes)
 
 
-def choose(
-    snapshots: Sequence[Snapshot], needed: Collection[str], count: int
-) -> tuple[Snapshot, str, list[tuple[Snapshot, str]]]:
-    """The winner, the sentence that says why, and every other snapshot with its reason.
+def choose(snapshots: Sequence[Snapshot], needed: Collection[str], count: int) -> Choice:
+    """The snapshot to keep, with a code for each other one.
 
     Those come first that pass the guards in most of the classes that need images; among them the highest CAS wins, then
-    the lowest KID, then the first.
+    the lowest KID, then the first. Codes of why one won: `highest_cas` of several rivals, or `alone`; of why not, in
+    this order: `kid_not_lowest` of its training, `guards` passed in fewer classes, `lower_cas`, `higher_kid`, `equal`.
 
     Args:
         snapshots: all; `closest(snapshots, count)` of them have `refused` and `cas`.
         needed: names of the classes that need images.
     """
     best = rivals(snapshots, needed)
-    winner = min(best, key=_rank)
-    losers = [(each, _why_not(each, winner, needed, count)) for each in snapshots if each is not winner]
-    return winner, _why(winner, best, needed), losers
+    winner = min(best, key=lambda snapshot: (-(snapshot.cas or 0.0), snapshot.kid.value))
+    others = [snapshot for snapshot in snapshots if snapshot is not winner]
+    why = {
+        "code": "highest_cas" if len(best) > 1 else "alone",
+        "rivals": len(best),
+        "passed": len(_usable(winner, needed)),
+        "needed": len(needed),
+    }
+    return Choice(winner, why, [(snapshot, _why_not(snapshot, winner, needed, count)) for snapshot in others])
 
 
 def _usable(snapshot: Snapshot, needed: Collection[str]) -> list[str]:
     return [name for name in snapshot.classes if name in needed and name not in (snapshot.refused or {})]
 
 
-def _rank(snapshot: Snapshot) -> tuple[float, float]:
-    return -(snapshot.cas or 0.0), snapshot.kid.value
-
-
-def _why(winner: Snapshot, best: Sequence[Snapshot], needed: Collection[str]) -> str:
-    first = f"has the highest CAS of the {len(best)} snapshots that pass" if len(best) > 1 else "alone passes"
-    sentence = (
-        f"{winner} {first} the guards in most of the classes that need images, {len(_usable(winner, needed))} of "
-        f"{len(needed)}: CAS {winner.cas:.4f}, KID {winner.kid}."
-    )
-    return f"{sentence} Refused {_told(winner)}." if winner.refused else sentence
-
-
-def _why_not(snapshot: Snapshot, winner: Snapshot, needed: Collection[str], count: int) -> str:
+def _why_not(snapshot: Snapshot, winner: Snapshot, needed: Collection[str], count: int) -> Reason:
     if snapshot.cas is None:
-        return f"KID {snapshot.kid.value:.4f} is not among the {count} lowest of its training"
+        return {"code": "kid_not_lowest", "snapshots": count}
     passed, most = len(_usable(snapshot, needed)), len(_usable(winner, needed))
     if passed < most:
-        told = f"refused {_told(snapshot)}" if snapshot.refused else "it makes no images of the others"
-        return f"passes the guards in {passed} of the classes that need images, {winner} in {most}: {told}"
+        return {"code": "guards", "passed": passed, "most": most, "refused": dict(snapshot.refused or {})}
     if snapshot.cas != winner.cas:
-        return f"CAS {snapshot.cas:.4f} below {winner.cas:.4f} of {winner}"
+        return {"code": "lower_cas", "winner": winner.cas}
     if snapshot.kid.value != winner.kid.value:
-        return f"CAS as high as that of {winner}, KID {snapshot.kid.value:.4f} above {winner.kid.value:.4f}"
-    return f"CAS and KID are those of {winner}, which comes first"
-
-
-def _told(snapshot: Snapshot) -> str:
-    return "; ".join(f"in class {label} {sentence}" for label, sentence in (snapshot.refused or {}).items())
+        return {"code": "higher_kid", "winner": winner.kid.value}
+    return {"code": "equal"}

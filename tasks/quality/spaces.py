@@ -1,4 +1,4 @@
-"""Generated images compared with real ones in one feature space."""
+"""Feature spaces: what images are compared by, and generated images beside real ones in one of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.classifier.examples import Examples
+from tasks.classifier.fitting import features_of, fit
+from tasks.core.params import Training
 from tasks.gan.scores import (
     Distances,
     Features,
@@ -18,13 +21,34 @@ from tasks.gan.scores import (
     nearest,
     reach,
 )
+from tasks.networks.features import OfImages
 
-NEIGHBOURS = 5  # of density and coverage, as in their paper
+NEIGHBOURS = 5  # of density and coverage: the k of Naeem et al. 2020, section 5.1
 
-Images = NDArray[np.uint8]  # (n, h, w, c)
-Labels = NDArray[np.integer[Any]]  # (n,), indices of classes
-Extract = Callable[[Images], Features]
-Kinds = tuple[int, ...]  # labels of classes that are taken together
+Pixels = NDArray[np.uint8]  # images (n, h, w, c)
+ClassIndices = NDArray[np.integer[Any]]  # (n,), into the classes of the data
+Extract = Callable[[Pixels], Features]
+Together = tuple[int, ...]  # indices of classes whose images are taken together
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images uint8 (n, h, w, c) and their labels int (n,), which index the classes of the data."""
+
+    images: Pixels
+    labels: ClassIndices
+
+
+def evaluator(training: Training, real: Labelled, classes: int, seed: int) -> OfImages:
+    """A function from images to what a classifier of these real ones decides by: the input of its last layer.
+
+    It sees what makes a class, and overlooks what does not.
+
+    Args:
+        real: training images, with labels below `classes`.
+    """
+    examples = Examples(real.images, real.labels, np.zeros(len(real.labels), np.bool_))
+    return features_of(fit(training, examples, classes, seed))
 
 
 @dataclass(frozen=True)
@@ -49,45 +73,42 @@ class _Reference:
 class Space:
     """Real images in one feature space, where what is known of them alone is taken once."""
 
-    def __init__(
-        self, extract: Extract, train: Images, train_labels: Labels, validation: Images, labels: Labels
-    ) -> None:
-        """Take the features of training images and of validation images, which have `labels`."""
-        features = extract(train)
+    def __init__(self, extract: Extract, train: Labelled, distinct: NDArray[np.intp], validation: Labelled) -> None:
+        """Take the features of the training images at the positions `distinct`, and of all validation images."""
+        features, labels = extract(train.images)[distinct], train.labels[distinct]
         self._extract, self._unit = extract, float(np.sqrt(np.mean(np.square(features)))) or 1.0
-        self._train, self._train_labels = features / self._unit, train_labels
-        self._validation, self._validation_labels = self.features(validation), labels
-        kinds = np.unique(train_labels)
-        self._apart = {int(kind): mean_distance(self._train[train_labels == kind]) for kind in kinds}
-        self._references: dict[Kinds, _Reference] = {}
+        self._train, self._train_labels = features / self._unit, labels
+        self._validation, self._validation_labels = self.features(validation.images), validation.labels
+        self._apart = {int(label): mean_distance(self._train[labels == label]) for label in np.unique(labels)}
+        self._references: dict[Together, _Reference] = {}
 
-    def features(self, images: Images) -> Features:
+    def features(self, images: Pixels) -> Features:
         """Features in units of the training images' root mean square: no space outweighs others in a mean of KIDs."""
         return self._extract(images) / self._unit
 
-    def held_out(self, kinds: Kinds) -> Features:
+    def held_out(self, classes: Together) -> Features:
         """Features of the validation images of some classes."""
-        return self._validation[np.isin(self._validation_labels, kinds)]
+        return self._validation[np.isin(self._validation_labels, classes)]
 
-    def diversity(self, kind: int, fake: Features) -> float:
+    def diversity(self, label: int, fake: Features) -> float:
         """Diversity of generated images of a class; see `scores.diversity`."""
-        apart = self._apart.get(kind, np.nan)
+        apart = self._apart.get(label, np.nan)
         return mean_distance(fake) / apart if apart else np.nan
 
-    def compare(self, kinds: Kinds, fake: Features, rng: np.random.Generator) -> dict[str, float]:
+    def compare(self, classes: Together, fake: Features, rng: np.random.Generator) -> dict[str, float]:
         """Density, coverage, c_t and authenticity of generated images of some classes, NaN where too few are real.
 
         Density and coverage are shares of what training images reach, at equal numbers: coverage grows with them.
         """
-        if kinds not in self._references:
-            self._references[kinds] = self._reference(kinds)
-        real = self._references[kinds]
+        if classes not in self._references:
+            self._references[classes] = self._reference(classes)
+        real = self._references[classes]
         scores = dict.fromkeys(("density", "coverage", "c_t", "authenticity"), np.nan)
         if len(real.held_out) < 2 or len(real.train) < 2:
             return scores
-        distances, found = nearest(fake, real.train)
+        distances, positions = nearest(fake, real.train)
         scores["c_t"] = copying(distances, real.fresh)
-        scores["authenticity"] = authenticity(distances, real.neighbours[found])
+        scores["authenticity"] = authenticity(distances, real.neighbours[positions])
         if len(real.held_out) > NEIGHBOURS:
             count = min(len(real.train), len(fake))
             covered, reachable = (
@@ -98,8 +119,8 @@ class Space:
             scores["coverage"] = share(covered, reachable)
         return scores
 
-    def _reference(self, kinds: Kinds) -> _Reference:
-        train, held_out = self._train[np.isin(self._train_labels, kinds)], self.held_out(kinds)
+    def _reference(self, classes: Together) -> _Reference:
+        train, held_out = self._train[np.isin(self._train_labels, classes)], self.held_out(classes)
         radii = reach(held_out, NEIGHBOURS)
         reached = density(held_out, radii, train, NEIGHBOURS)
         return _Reference(train, held_out, radii, nearest(held_out, train)[0], reach(train, 1), reached)

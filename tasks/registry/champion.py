@@ -24,8 +24,8 @@ import pandas as pd
 from tasks.core.files import sha256_of
 from tasks.registry import ledger
 from tasks.registry.decisions import Decision, Office, office
-from tasks.support.errors import BadInput
-from tasks.support.tracking import child_run, first_line
+from tasks.support.errors import BadInput, first_line
+from tasks.support.tracking import child_run
 
 MODEL = os.environ.get("EQUIPOISE_MODEL", "equipoise-generator")
 _CHAMPION, _CANDIDATE, _APPLIED = "champion", "candidate", "decision_applied"

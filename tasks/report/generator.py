@@ -1,18 +1,38 @@
-"""What the report says of the generator: which was chosen and why, what each snapshot scored, what the filter kept."""
+"""The part of the report on the generator: which was chosen and why, what snapshots scored, what the filter kept."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tasks.gan.scores import Interval
+from tasks.core.files import read_json
+from tasks.report.candidates import draw_samples, write_candidates
+from tasks.report.plots import draw_scores
+from tasks.report.run import Run
+from tasks.report.selection import selection_lines
 
-PICTURES = {  # of the report, and where they are made
-    "generated.png": "generator/grid.png",
-    "scores.png": "generator/scores.png",
-    "triples.png": "synthetic/triples.png",
-}
 _MOST_REASONS = 20
+
+
+def generator_section(folder: Path, run: Run) -> list[str]:
+    """Lines of Markdown; generated.png, scores.png and the candidates' pages are written into `folder`."""
+    generator = run.folders.generator
+    draw_scores(folder / "scores.png", run.scores)
+    classes = read_json(generator / "generator.json")["classes"]
+    draw_samples(folder / "generated.png", generator / "samples.npz", classes, "generated, by class")
+    return [
+        "## Generator",
+        "",
+        *generator_lines(run.selection, run.scores, run.filtered),
+        *write_candidates(folder, run.folders.generators, list(run.params.candidates)),
+    ]
+
+
+def abstentions(run: Run) -> dict[str, str]:
+    """Why a class has no synthetic images, by class."""
+    rows = run.balance[run.balance["abstained"] != ""]
+    return dict(zip(rows["label"], rows["abstained"], strict=True))
 
 
 def generator_lines(
@@ -25,73 +45,12 @@ def generator_lines(
         filtered: filter.json of `synthesize`, by class.
     """
     return [
-        selection["reason"],
-        "",
-        "KID is against validation images, in the mean over a classifier's and several random networks' features, with",
-        "its 95% interval; CAS is the balanced accuracy on validation of a classifier that learnt from generated",
-        "images of the classes named, and from real ones of all others. Coverage is a share of what real images cover.",
-        "",
-        *_pool_lines(selection),
-        *_scores_table(scores),
-        "",
-        "![scores of all snapshots](scores.png)",
-        "",
-        "Why the others were not chosen:",
-        "",
-        *_losers(selection["losers"]),
-        "",
+        *selection_lines(selection, scores),
         *_alarms(selection["alarms"]),
         "![what the chosen generator makes](generated.png)",
         "",
         *_filter_lines(filtered),
     ]
-
-
-def _scores_table(scores: pd.DataFrame) -> list[str]:
-    lines = [
-        "| snapshot | KID | CAS | of | least diversity | least coverage | classes refused |",
-        "| --- | --: | --: | --- | --: | --: | --: |",
-    ]
-    for row in scores[scores["cas"].notna()].to_dict("records"):
-        name = f"{row['candidate']} seed {row['seed']} epoch {row['epoch']}"
-        lines.append(
-            f"| {f'**{name}**' if row['chosen'] else name} "
-            f"| {Interval(row['kid'], row['kid_low'], row['kid_high'])} | {row['cas']:.4f} | {row['cas_classes']} "
-            f"| {_number(row.get('diversity_least'))} | {_number(row.get('coverage_least'))} | {row['refused']:.0f} |"
-        )
-    return lines
-
-
-def _pool_lines(selection: Mapping[str, Any]) -> list[str]:
-    """What to think of the coverage of small classes."""
-    pooled = selection["pooled"]
-    if not pooled:
-        return []
-    together = selection["classes"][pooled[0]]["held_out"]
-    return [
-        f"Coverage and density of {', '.join(pooled)} are taken together, {together} validation images in all: of so",
-        "few in each class they would mean little.",
-        "",
-    ]
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None or pd.isna(value) else f"{value:.2f}"
-
-
-def _losers(losers: list[dict[str, Any]]) -> list[str]:
-    def told(each: dict[str, Any]) -> str:
-        epoch = "" if each["epoch"] is None else f" epoch {each['epoch']}"
-        return f"- {each['candidate']} seed {each['seed']}{epoch}: {each['reason']}"
-
-    stopped = [each for each in losers if each["epoch"] is None]
-    measured = [each for each in losers if each["cas"] is not None]
-    rest = len(losers) - len(stopped) - len(measured)
-    shown = [*stopped, *measured][:_MOST_REASONS]
-    cut = len(stopped) + len(measured) - len(shown)
-    lines = [told(each) for each in shown]
-    lines += [f"- {cut} more, in data/generator/selection.json"] if cut else []
-    return [*lines, *([f"- {rest} more: their KID is not among the lowest of their training"] if rest else [])]
 
 
 def _alarms(alarms: list[dict[str, Any]]) -> list[str]:

@@ -3,7 +3,6 @@
 import textwrap
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -117,79 +116,6 @@ def draw_scores(path: Path, scores: pd.DataFrame) -> None:
     left.set_ylim(bottom=min(-0.1, 1.2 * scores["kid_low"].min()))
     right.set(title="CAS, on validation (higher is better)")
     left.legend(frameon=False, fontsize="small")
-    save(figure, path)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An image uint8 (height, width, channels), one of equal shape to compare it with, and two short lines about it."""
-
-    image: NDArray[np.uint8]
-    beside: NDArray[np.uint8]
-    caption: str
-
-
-def draw_pairs(path: Path, blocks: Mapping[str, Sequence[Pair | None]], names: tuple[str, str], title: str) -> None:
-    """One block per entry of `blocks`, under its name: images in one line, below each the one to compare it with.
-
-    Args:
-        blocks: None leaves a column empty.
-        names: of the two lines.
-    """
-    columns = max(map(len, blocks.values()))
-    side = next(pair.image.shape[0] for block in blocks.values() for pair in block if pair)
-    gap, inch = side // 8, max(0.75, side / 100)  # at least one pixel of the picture for each of an image's
-    figure = Figure(
-        figsize=(inch * 1.125 * columns + 1.2, (inch * 2.25 + 0.75) * len(blocks) + 0.5), layout="constrained"
-    )
-    for axis, (name, block) in zip(figure.subplots(len(blocks), 1, squeeze=False)[:, 0], blocks.items(), strict=True):
-        axis.imshow(_mosaic(block, columns, side, gap), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        for column, pair in enumerate(block):
-            if pair:
-                middle = column * (side + gap) + side / 2 - 0.5
-                place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "va": "bottom"}
-                axis.annotate(pair.caption, (middle, -0.5), **place, fontsize=7, parse_math=False)
-        axis.set_title(name, loc="left", pad=26, fontsize=10, parse_math=False)
-        axis.set_xticks([])
-        axis.set_yticks([side / 2, side * 1.5 + gap], names)
-        axis.tick_params(length=0)
-        axis.spines[:].set_visible(False)
-    figure.suptitle(title)
-    save(figure, path)
-
-
-def _mosaic(block: Sequence[Pair | None], columns: int, side: int, gap: int) -> NDArray[np.uint8]:
-    """A white picture with the images of the block in one line and those to compare them with in a second one."""
-    channels = next(pair.image.shape[-1] for pair in block if pair)
-    picture = np.full((2 * side + gap, columns * (side + gap) - gap, channels), 255, np.uint8)
-    for column, pair in enumerate(block):
-        if pair:
-            left = column * (side + gap)
-            picture[:side, left : left + side] = pair.image
-            picture[side + gap :, left : left + side] = pair.beside
-    return picture.squeeze(-1) if channels == 1 else picture
-
-
-def draw_grid(path: Path, images: NDArray[np.uint8], row_names: Sequence[str], title: str) -> None:
-    """Images uint8 (rows, columns, height, width, channels) pixel for pixel, small ones enlarged by a whole number.
-
-    Args:
-        row_names: one before each row, or none at all.
-    """
-    rows, columns, height, _, channels = images.shape
-    scale, gap = max(1, 64 // height), 4
-    cells = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    cells = np.pad(cells, ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0)), constant_values=255)
-    picture = cells.swapaxes(1, 2).reshape(rows * cells.shape[2], columns * cells.shape[3], channels)
-    left, top = 10 + 9 * max(map(len, row_names), default=0), 34
-    full = (max(left + picture.shape[1] + gap, 9 * len(title)), top + picture.shape[0] + gap)  # pixels, 100 to the inch
-    figure = Figure(figsize=(full[0] / 100, full[1] / 100))
-    figure.figimage(np.broadcast_to(picture, (*picture.shape[:2], 3)), left, gap, origin="upper")
-    for row, name in enumerate(row_names):
-        middle = top + row * cells.shape[2] + height * scale / 2
-        place = ((left - 6) / full[0], 1 - middle / full[1])
-        figure.text(*place, name, ha="right", va="center", parse_math=False)
-    figure.text(0.5, 1 - top / 2 / full[1], title, ha="center", va="center", fontsize=12, parse_math=False)
     save(figure, path)
 
 

@@ -1,4 +1,4 @@
-"""Sheets of captioned images, drawn so that equal data gives equal bytes."""
+"""Sheets of images in rows, with names and captions, drawn so that equal data gives equal bytes."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from tasks.report.plots import save
 
 _LETTER_PX, _LINE_PX = 6, 12  # of DejaVu Sans Mono in 7 points: letters of equal width, so that captions fit
 _NAME_LETTERS = 42
+_GRID_PX = 64
 _GAP_PX, _FRAME_PX, _CAPTION_PX, _HEAD_PX = 12, 3, 5, 34
 _FRAME = (255, 127, 14)
 
@@ -32,10 +33,28 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """Images side by side, with their name on the left; they may be none."""
+    """Images side by side, with their name on the left; they may be none, and None leaves a gap."""
 
     name: str
-    cells: Sequence[Cell]
+    cells: Sequence[Cell | None]
+
+
+def rows_of_cells(name: str, cells: Sequence[Cell], columns: int) -> list[Row]:
+    """The cells in as many rows as they need, of which the first has the name."""
+    starts = range(0, len(cells), columns)
+    return [Row("" if start else name, cells[start : start + columns]) for start in starts]
+
+
+def draw_grid(path: Path, images: NDArray[np.uint8], row_names: Sequence[str], title: str) -> None:
+    """Write a sheet of images uint8 (rows, columns, height, width, channels): small ones enlarged by a whole number,
+    large ones pixel for pixel.
+
+    Args:
+        row_names: one before each row, or none at all.
+    """
+    names = row_names or [""] * len(images)
+    rows = [Row(name, [Cell(image) for image in several]) for name, several in zip(names, images, strict=True)]
+    draw_sheet(path, title, rows, cell_px=max(_GRID_PX, images.shape[2]))
 
 
 def draw_sheet(path: Path, title: str, rows: Sequence[Row], note: str = "", cell_px: int = 128) -> None:
@@ -47,10 +66,10 @@ def draw_sheet(path: Path, title: str, rows: Sequence[Row], note: str = "", cell
     Args:
         note: a line below the title.
     """
-    shown = [[_sized(cell.image, cell_px) for cell in row.cells] for row in rows]
-    side = max((len(image) for images in shown for image in images), default=cell_px)
+    shown = [[_sized(cell.image, cell_px) if cell else None for cell in row.cells] for row in rows]
+    side = max((len(image) for images in shown for image in images if image is not None), default=cell_px)
     step = max(side, cell_px) + _GAP_PX
-    captions = [[_joined(cell.caption, step // _LETTER_PX - 1) for cell in row.cells] for row in rows]
+    captions = [[_joined(cell.caption if cell else "", step // _LETTER_PX - 1) for cell in row.cells] for row in rows]
     names = [_wrapped(row.name, _NAME_LETTERS) for row in rows]
     left = _GAP_PX + max(((len(line) + 2) * _LETTER_PX for name in names for line in name), default=0)
     most = [max(map(len, lines), default=0) for lines in captions]
@@ -64,8 +83,9 @@ def draw_sheet(path: Path, title: str, rows: Sequence[Row], note: str = "", cell
     for row, top, name, images, lines in zip(rows, tops.tolist(), names, shown, captions, strict=False):
         sheet.write(name, _GAP_PX, top)
         for column, (cell, image, caption) in enumerate(zip(row.cells, images, lines, strict=True)):
-            sheet.paste(image, left + column * step, top, cell.marked)
-            sheet.write(caption, left + column * step, top + side + _CAPTION_PX)
+            if cell and image is not None:
+                sheet.paste(image, left + column * step, top, cell.marked)
+                sheet.write(caption, left + column * step, top + side + _CAPTION_PX)
     sheet.save(path)
 
 

@@ -99,8 +99,8 @@ class _Budget:
         if self._spent > self.most:
             self.refuse(f"unpacks to more than {self.most / 1e6:.1f} MB; {self.reason}", "raise that limit")
 
-    def refuse(self, found: str, remedy: str) -> None:
-        raise BadInput(f"archive {self._path} {found}: not unpacked; {remedy} if you trust it")
+    def refuse(self, fault: str, remedy: str) -> None:
+        raise BadInput(f"archive {self._path} {fault}: not unpacked; {remedy} if you trust it")
 
 
 def _read_zip(path: Path, budget: _Budget) -> Iterator[tuple[str, bytes]]:

@@ -11,9 +11,8 @@ from wcmatch import glob
 
 from tasks.support.errors import BadInput
 
-MAX_PART_BYTES = 240  # file systems allow 255; the rest is for what `places` appends
+MAX_PART_BYTES = 240  # file systems allow 255; the rest is for what `raw_paths` appends
 MAX_NAME_BYTES = 1000
-RESERVED = ("files.parquet", "left_out.csv")  # beside the class folders of data/raw
 _FLAGS = glob.GLOBSTAR | glob.FORCEUNIX | glob.CASE
 
 
@@ -55,7 +54,7 @@ def literal_head(pattern: str) -> str:
     return "".join(f"{part}/" for part in parts[: min(fixed, len(parts) - 1)])
 
 
-def places(files: pd.DataFrame) -> list[str]:
+def raw_paths(files: pd.DataFrame) -> list[str]:
     """For each row (label, rest, source, origin) its path below data/raw: `<label>/<rest>`.
 
     Where paths are equal, differ only in case or Unicode form, or one is the folder of another, each of them has eight
@@ -65,13 +64,13 @@ def places(files: pd.DataFrame) -> list[str]:
         BadInput: a name looks like one with such digits.
     """
     plain = [f"{label}/{rest}" for label, rest in zip(files["label"], files["rest"], strict=True)]
-    found = [
+    paths = [
         _marked(path, f"{source}:{origin}") if clash else path
         for path, clash, source, origin in zip(plain, _clashes(plain), files["source"], files["origin"], strict=True)
     ]
-    if found != plain and any(again := _clashes(found)):
-        raise BadInput(f"two source files would become data/raw/{found[again.index(True)]}: rename one of them")
-    return found
+    if paths != plain and any(clashes := _clashes(paths)):
+        raise BadInput(f"two source files would become data/raw/{paths[clashes.index(True)]}: rename one of them")
+    return paths
 
 
 def require_distinct(names: Sequence[str], where: str) -> None:

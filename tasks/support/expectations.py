@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from tasks.core import environment
 from tasks.core.files import REFUSED
+from tasks.support import environment
 from tasks.support.errors import BadInput
 from tasks.support.progress import log
 
@@ -52,9 +52,9 @@ def check(tables: Mapping[str, tuple[pd.DataFrame, list[Check]]]) -> list[dict[s
     context = gx.get_context(mode="file", project_root_dir=environment.ROOT / _STORE)
     context.variables.progress_bars = {"globally": False}
     rows = [
-        _row(name, one, table, result)
+        _row(name, checked, table, result)
         for name, (table, checks) in tables.items()
-        for one, result in zip(checks, _validate(gx, context, name, table, checks), strict=True)
+        for checked, result in zip(checks, _validate(gx, context, name, table, checks), strict=True)
     ]
     _build_docs(context)
     return rows
@@ -73,33 +73,33 @@ def require(results: list[dict[str, Any]]) -> None:
         raise BadInput(f"{'; '.join(breaches)} (what was found: {REFUSED}, {DOCS / 'index.html'})")
 
 
-def _row(name: str, one: Check, table: pd.DataFrame, result: Any) -> dict[str, Any]:
-    found, passed = result["result"], bool(result["success"])
+def _row(name: str, checked: Check, table: pd.DataFrame, result: Any) -> dict[str, Any]:
+    outcome, passed = result["result"], bool(result["success"])
     return {
         "table": name,
-        "rule": one.rule,
-        "column": one.column,
-        "minimum": one.minimum,
-        "maximum": one.maximum,
-        "fatal": one.fatal,
+        "rule": checked.rule,
+        "column": checked.column,
+        "minimum": checked.minimum,
+        "maximum": checked.maximum,
+        "fatal": checked.fatal,
         "passed": passed,
-        "observed": float(found.get("observed_value", found.get("unexpected_count")) or 0),
-        "sentences": [] if passed else _sentences(one, table.reset_index(drop=True), found),
+        "observed": float(outcome.get("observed_value", outcome.get("unexpected_count")) or 0),
+        "sentences": [] if passed else _sentences(checked, table.reset_index(drop=True), outcome),
     }
 
 
-def _sentences(one: Check, table: pd.DataFrame, found: dict[str, Any]) -> list[str]:
-    failing = found.get("partial_unexpected_index_list") or []
+def _sentences(checked: Check, table: pd.DataFrame, outcome: dict[str, Any]) -> list[str]:
+    failing = outcome.get("partial_unexpected_index_list") or []
     if not failing:
-        return [one.sentence.format(observed=f"{found.get('observed_value', 0):g}")]
-    return [one.sentence.format_map(row) for row in table.loc[failing[:3]].to_dict("records")]
+        return [checked.sentence.format(observed=f"{outcome.get('observed_value', 0):g}")]
+    return [checked.sentence.format_map(row) for row in table.loc[failing[:3]].to_dict("records")]
 
 
 def _validate(gx: Any, context: Any, name: str, table: pd.DataFrame, checks: list[Check]) -> list[Any]:
     source = context.data_sources.add_or_update_pandas("equipoise")
     batch = source.add_dataframe_asset(name=f"{name}_table").add_batch_definition_whole_dataframe("whole")
     suite = context.suites.add_or_update(
-        gx.ExpectationSuite(name=name, expectations=[_expectation(gx, one) for one in checks])
+        gx.ExpectationSuite(name=name, expectations=[_expectation(gx, checked) for checked in checks])
     )
     definition = context.validation_definitions.add_or_update(
         gx.ValidationDefinition(name=name, data=batch, suite=suite)
@@ -107,8 +107,8 @@ def _validate(gx: Any, context: Any, name: str, table: pd.DataFrame, checks: lis
     parameters = {"dataframe": table.reset_index(drop=True)}
     outcome = definition.run(batch_parameters=parameters, result_format="SUMMARY")
     _forget_old_results(name)
-    by_place = {_place(result["expectation_config"]): result for result in outcome.results}
-    return [by_place[(_RULES[one.rule], one.column)] for one in checks]
+    by_rule = {_rule_and_column(result["expectation_config"]): result for result in outcome.results}
+    return [by_rule[(_RULES[checked.rule], checked.column)] for checked in checks]
 
 
 _RULES = {
@@ -120,20 +120,20 @@ _RULES = {
 }
 
 
-def _place(config: Any) -> tuple[str, str]:
+def _rule_and_column(config: Any) -> tuple[str, str]:
     return config["type"], config["kwargs"]["column"]
 
 
-def _expectation(gx: Any, one: Check) -> Any:
-    kind = getattr(gx.expectations, "".join(word.title() for word in _RULES[one.rule].split("_")))
+def _expectation(gx: Any, checked: Check) -> Any:
+    expectation = getattr(gx.expectations, "".join(word.title() for word in _RULES[checked.rule].split("_")))
     bounds: dict[str, Any] = {}
-    if one.rule in ("between", "sum"):
-        bounds = {"min_value": one.minimum, "max_value": one.maximum}
-    if one.rule == "known":
-        bounds = {"value_set": one.values}
-    severity = "critical" if one.fatal else "warning"
-    told = re.sub(r"{(\w+)[^}]*}", r"[\1]", one.sentence)  # what stands in braces is known for a failing row only
-    return kind(column=one.column, severity=severity, notes=told, **bounds)
+    if checked.rule in ("between", "sum"):
+        bounds = {"min_value": checked.minimum, "max_value": checked.maximum}
+    if checked.rule == "known":
+        bounds = {"value_set": checked.values}
+    severity = "critical" if checked.fatal else "warning"
+    notes = re.sub(r"{(\w+)[^}]*}", r"[\1]", checked.sentence)  # what stands in braces is known for a failing row only
+    return expectation(column=checked.column, severity=severity, notes=notes, **bounds)
 
 
 def _forget_old_results(name: str) -> None:

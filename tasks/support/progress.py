@@ -12,6 +12,8 @@ log = logging.getLogger("equipoise")
 
 
 class _BarFriendlyHandler(logging.Handler):
+    """Not that of tqdm.contrib.logging: in a flow it would take Prefect's format, and Prefect's handlers away."""
+
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stderr)
 

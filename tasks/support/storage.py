@@ -11,16 +11,17 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from tasks.support.errors import BadInput
+from tasks.support.errors import BadInput, retried
 from tasks.support.progress import bar
 
 SCHEME = "s3://"
 _ATTEMPTS = 5  # at an object that breaks off or arrives damaged
 _THREADS = 16
+PAUSES_S, WITHIN_S = (1.0, 4.0), 60.0  # between attempts at a page of a listing; each is of 3 requests by boto3
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -47,15 +48,30 @@ class Bucket:
         Raises:
             BadInput: the bucket cannot be listed.
         """
-        with self._named():
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=self._start)
-            return [
-                Stored(self._relative(entry["Key"]), entry["Size"], entry["ETag"].strip('"'))
-                for page in pages
-                for entry in page.get("Contents", [])
-                if (entry["Size"] or not entry["Key"].endswith("/"))
-                and (not self._single or entry["Key"] == self._start)
-            ]
+        stored: list[Stored] = []
+        for page in self._pages():
+            for entry in page.get("Contents", []):
+                if (entry["Size"] or not entry["Key"].endswith("/")) and (
+                    not self._single or entry["Key"] == self._start
+                ):
+                    stored.append(Stored(self._relative(entry["Key"]), entry["Size"], entry["ETag"].strip('"')))
+        return stored
+
+    def _pages(self) -> Iterator[dict[str, Any]]:
+        """Answers of at most 1,000 objects each; one that fails is asked for again, and not those before it."""
+        token: dict[str, str] = {}
+        while True:
+            # What has never answered may be a wrong address, which is said at once.
+            may_pass = _is_passing if token else _is_busy
+            with self._named():
+                page = retried(partial(self._page, token), may_pass, PAUSES_S, WITHIN_S)
+            yield page
+            if not page["IsTruncated"]:
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _page(self, token: dict[str, str]) -> Any:
+        return self._client.list_objects_v2(Bucket=self._name, Prefix=self._start, **token)
 
     def fetch(self, wanted: Iterable[tuple[Stored, Path]]) -> None:
         """Objects to files, several at a time; a file is there whole and verified, or not at all.
@@ -151,6 +167,21 @@ class Bucket:
             raise BadInput(f"{broken}: check the network, then run again") from error
         except (BotoCoreError, Boto3Error, S3ValidationError, ValueError) as error:  # ValueError: an odd endpoint
             raise BadInput(f"{self.url} cannot be read ({str(error).rstrip('.')}): {remedy}") from error
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether a server answered that it cannot answer now."""
+    from botocore.exceptions import ClientError
+
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"] if isinstance(error, ClientError) else 0
+    return bool(status >= 500 or status == 429)
+
+
+def _is_passing(error: Exception) -> bool:
+    """The same, or whether a connection broke off."""
+    from botocore.exceptions import HTTPClientError
+
+    return _is_busy(error) or isinstance(error, HTTPClientError)
 
 
 def _md5_of(path: Path) -> str:

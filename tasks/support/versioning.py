@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
 from tasks.core.params import FILES
 from tasks.support.errors import BadInput
 
@@ -80,6 +82,21 @@ class Versions:
                 if time.monotonic() > deadline:
                     raise BadInput(f"another DVC command holds this project ({error}): wait for it to end") from error
                 time.sleep(0.5)
+
+
+def deciding_code() -> list[Path]:
+    """The files, sorted, that stages of dvc.yaml other than `report` depend on, but for data."""
+    pipeline = Path("dvc.yaml")
+    stages = yaml.safe_load(pipeline.read_text())["stages"] if pipeline.exists() else {}
+    dependencies = {
+        Path(dependency)
+        for name, stage in stages.items()
+        if name != "report"
+        for dependency in stage.get("do", stage)["deps"]
+        if not dependency.startswith("data/")
+    }
+    inside = {file for path in dependencies if path.is_dir() for file in path.rglob("*") if file.suffix != ".pyc"}
+    return sorted(path for path in dependencies | inside if path.is_file())
 
 
 def _sha256(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.core.params import Arm, Augmentation, Mixup, Small, Synthetic
+from tasks.core.params import Arm, Augmentation, Small
 
 PLAIN: dict[str, Any] = {
     "rows": "split",
@@ -10,8 +10,12 @@ PLAIN: dict[str, Any] = {
     "oversample": False,
     "loss": "cross_entropy",
     "augmentation": None,
-    "mixup": None,
-    "synthetic": None,
+    "mixup_alpha": None,
+    "remix": False,
+    "synthetic_share": None,
+    "synthetic_weight": 1.0,
+    "filtered": True,
+    "twin": False,
     "tail_share": 0.0,
 }
 SHIFTS = Augmentation(rotation_deg=0, shift_share=0.125, shear=0, zoom=0, flip=False, brightness=[1, 1], fill="black")
@@ -26,9 +30,10 @@ def small(width: int) -> Small:
 
 
 def mixed(alpha: float, remix: bool = False) -> dict[str, Any]:
-    return {"mixup": Mixup(alpha=alpha, remix=remix)}
+    return {"mixup_alpha": alpha, "remix": remix}
 
 
 def made(share: float = 0.5, weight: float = 1.0, filtered: bool = True, twin: bool = False) -> dict[str, Any]:
     """Settings of an arm with synthetic images."""
-    return {"rows": "synthetic", "synthetic": Synthetic(share=share, weight=weight, filtered=filtered, twin=twin)}
+    origin = {"rows": "synthetic", "filtered": filtered, "twin": twin}
+    return {**origin, "synthetic_share": share, "synthetic_weight": weight}

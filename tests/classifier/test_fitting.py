@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tasks.classifier.examples import Examples
 from tasks.classifier.fitting import features_of, fit, probabilities_of
-from tasks.classifier.steps import Examples
 from tasks.core.params import Training
 from tasks.evidence.metrics import balanced_accuracy, recalls
 from tasks.networks.weights import get_weights

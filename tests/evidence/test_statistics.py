@@ -30,9 +30,8 @@ def test_difference_is_of_balanced_accuracies_and_by_seed():
     result = _compare(a, b)
     assert result.by_seed == pytest.approx([1 / 3, 1 / 30])
     assert result.mean == pytest.approx((1 / 3 + 1 / 30) / 2)
-    assert _compare(a, b, kinds=[2]).by_seed.tolist() == [1, 0]
+    assert _compare(a, b, kinds=[2]).by_seed == (1, 0)
     assert _compare(a, b, kinds=[0, 1]).by_seed == pytest.approx([0, 1 / 20])
-    assert str(_compare(a, a)) == "+0.0000 [+0.0000, +0.0000]"
 
 
 def test_planted_difference_is_found_and_changes_sign_with_the_arms():
@@ -69,7 +68,7 @@ def test_two_levels_are_wider_than_seeds_alone():
     a, b = _arms(rng)
     both = _compare(a, b)
     picked = rng.integers(8, size=(2000, 8))
-    low, high = np.quantile(both.by_seed[picked].mean(axis=1), [0.025, 0.975])
+    low, high = np.quantile(np.array(both.by_seed)[picked].mean(axis=1), [0.025, 0.975])
     assert both.high - both.low > 1.3 * (high - low)
 
 

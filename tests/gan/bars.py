@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.quality.guards import Labelled
+from tasks.quality.spaces import Labelled
 
 CLASSES = ["a", "b", "c"]
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from tasks.classifier.examples import Examples
 from tasks.classifier.fitting import fit, probabilities_of
-from tasks.classifier.steps import Examples
 from tasks.core.params import Training
 from tasks.gan.scores import kid
 from tasks.networks.features import random_network
-from tasks.quality.evaluator import evaluator
+from tasks.quality.spaces import evaluator
 from tests.gan.bars import draw
 
 TRAINING = Training(steps=40, batch=16, learning_rate=0.005, width=8)
@@ -14,7 +14,7 @@ TRAINING = Training(steps=40, batch=16, learning_rate=0.005, width=8)
 
 def test_the_evaluator_gives_what_the_last_layer_of_its_classifier_reads() -> None:
     train, fresh = draw([20, 20, 5], 0), draw([6, 6, 6], 1)
-    features = evaluator(TRAINING, train.images, train.labels, 3, seed=4)(fresh.images)
+    features = evaluator(TRAINING, train, 3, seed=4)(fresh.images)
     model = fit(TRAINING, Examples(train.images, train.labels, np.zeros(45, bool)), 3, seed=4)
     kernel, bias = (weight.numpy() for weight in model.get_layer("logits").weights)
     assert features.shape == (18, 4 * 4 * 2 * TRAINING.width)
@@ -31,14 +31,14 @@ def test_the_evaluator_sees_the_class_better_than_networks_that_never_learnt() -
         features = features / np.sqrt((features**2).mean())
         return kid(features[:30], features[30:60])
 
-    learnt = contrast(evaluator(TRAINING, train.images, train.labels, 3, seed=0)(fresh.images))
+    learnt = contrast(evaluator(TRAINING, train, 3, seed=0)(fresh.images))
     random = [contrast(random_network(8, 1, seed)(fresh.images)) for seed in range(3)]
     assert learnt > 2 * max(random)
 
 
 def test_features_of_an_image_do_not_depend_on_the_others() -> None:
     images = draw([300, 0, 0], 0).images  # more than are handed over at once
-    for extract in (random_network(8, 1, 0), evaluator(TRAINING, images, np.zeros(300, np.int32), 1, seed=0)):
+    for extract in (random_network(8, 1, 0), evaluator(TRAINING, draw([300, 0, 0], 0), 1, seed=0)):
         np.testing.assert_allclose(extract(images)[-7:], extract(images[-7:]), rtol=1e-4, atol=1e-4)
 
 

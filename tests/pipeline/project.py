@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
+
+from tests.parameters import read_values, write_values
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
@@ -82,13 +83,12 @@ class Project:
         return (self.folder / "dvc.lock").read_text()
 
     def change(self, *keys: str, value: object) -> None:
-        """Set one value of params.yaml."""
-        path = self.folder / "params.yaml"
-        params = section = yaml.safe_load(path.read_text())
+        """Set one value of the parameters."""
+        params = section = read_values(self.folder)
         for key in keys[:-1]:
             section = section[key]
         section[keys[-1]] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        write_values(self.folder, params)
 
     def copy(self, folder: Path) -> "Project":
         """The same project, outputs, cache and runs included, elsewhere."""
@@ -109,10 +109,10 @@ def draw_shapes(root: Path, counts: dict[str, int]) -> None:
 
 def tiny_params(source: Path) -> dict[str, Any]:
     """The shipped parameters with a small source and the least of everything."""
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params: dict[str, Any] = read_values()
     params["ingest"]["sources"] = [{"kind": "files", "path": str(source)}]
     params["split"]["keep"] = {"cat": 0.5}
-    candidates = params["train_gan"]["candidates"]
+    candidates = params["candidates"]
     for candidate in candidates.values():
         candidate.update(width=16, latent=8, batch=8, epochs=2, steps_per_epoch=4, snapshot_every=1)
     candidates["dcgan"].update(classes=["cat"], warm_start_epochs=1)
@@ -125,14 +125,15 @@ def tiny_params(source: Path) -> dict[str, Any]:
     params["synthesize"]["filter"].update(max_distance_quantile=1.0)
     params["train"].update(seeds=3, steps=12, record_every=6, batch=8)
     params["train"]["network"]["width"] = 4
-    params["train"]["arms"] = {name: params["train"]["arms"][name] for name in ARMS}
+    params["arms"] = {name: params["arms"][name] for name in ARMS}
     params["evaluate"].update(resamples=200, oracle=None)
     return params
 
 
 def make_project(folder: Path, server: str, params: dict[str, Any]) -> Project:
-    """A clone of the project's files with other parameters, committed."""
-    folder.mkdir(parents=True)
+    """A plain `git clone` of the project with other parameters, in which nothing has run."""
+    published = folder.with_name(f"{folder.name}_published")
+    published.mkdir(parents=True)
     names = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -142,14 +143,15 @@ def make_project(folder: Path, server: str, params: dict[str, Any]) -> Project:
     ).stdout.split("\n")
     for name in filter(None, names):
         if (ROOT / name).exists() and not name.startswith("tests/") and name != "dvc.lock":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    project = Project(folder, server)
+            (published / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, published / name)
+    write_values(published, params)
+    project = Project(published, server)
     (folder.parent / "home").mkdir(exist_ok=True)
     project.run("git", "init", "--quiet", "--initial-branch=main")
     project.refresh()
     project.run("git", "add", "--all")
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
     project.run("git", *identity, "commit", "--quiet", "--message=start")
-    return project
+    project.run("git", "clone", "--quiet", published, folder)
+    return Project(folder, server)

@@ -19,10 +19,11 @@ UNDER_WAY = {  # in train_gan once there is a state to go on from
 }
 
 
-def statuses(project: Project) -> set[str]:
-    """Statuses of the runs in a project's MLflow store."""
+def statuses(project: Project, of: str) -> set[str]:
+    """Statuses of the runs in a project's MLflow store that have a tag: children name their parent, parents a key."""
+    query = "SELECT runs.status FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid WHERE tags.key = ?"
     with closing(sqlite3.connect(project.folder / "mlflow.db", timeout=60)) as store:
-        return {status for (status,) in store.execute("SELECT status FROM runs")}
+        return {status for (status,) in store.execute(query, (of,))}
 
 
 @pytest.mark.parametrize(("killed", "after"), [(FLOW, REPRO), (REPRO, FLOW)], ids=["flow-repro", "repro-flow"])
@@ -43,10 +44,11 @@ def test_killed_in_train_gan_and_in_synthesize_the_other_driver_ends_with_the_sa
 def test_runs_of_killed_processes_do_not_stay_running(flowed: Project, tmp_path: Path) -> None:
     project = flowed.copy(tmp_path / "project")
     shutil.rmtree(project.folder / "data/generators")
-    project.kill_when(FLOW, lambda: "RUNNING" in statuses(project))
-    assert "RUNNING" in statuses(project)
+    project.kill_when(FLOW, lambda: "RUNNING" in statuses(project, of="mlflow.parentRunId"))
+    assert statuses(project, of="equipoise.key") == {"RUNNING"}
     project.flow()
-    assert statuses(project) == {"FINISHED", "KILLED"}
+    assert statuses(project, of="mlflow.parentRunId") == {"FINISHED", "KILLED"}
+    assert statuses(project, of="equipoise.key") == {"FINISHED"}
 
 
 def test_a_second_run_in_the_same_folder_is_refused(fresh: Project, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import pytest
 import yaml
 
+from tests.parameters import read_values, write_values
 from tests.pipeline.project import ARMS, DVC, Project
 
 STAGES = [
@@ -20,8 +22,9 @@ STAGES = [
     "synthesize",
     *(f"train@{arm}" for arm in ARMS),
     "evaluate",
+    "report",
 ]
-DOWNSTREAM_OF_TRAIN = [stage for stage in STAGES if stage.startswith("train@")] + ["evaluate"]
+DOWNSTREAM_OF_TRAIN = [stage for stage in STAGES if stage.startswith("train@")] + ["evaluate", "report"]
 
 
 def ran_by_flow(output: str) -> list[str]:
@@ -43,6 +46,46 @@ def test_both_drivers_run_every_stage_and_write_the_same_lock(flowed: Project, r
     assert ran_by_flow(flowed.output) == sorted(STAGES)
     assert list(yaml.safe_load(flowed.lock())["stages"]) == STAGES
     assert flowed.lock() == reproduced.lock()
+
+
+@pytest.mark.parametrize("driver", ["flowed", "reproduced"])
+def test_a_clone_in_which_it_was_the_first_command_is_clean_but_for_lock_and_ledger(
+    driver: str, request: pytest.FixtureRequest
+) -> None:
+    project: Project = request.getfixturevalue(driver)
+    assert project.run("git", "status", "--short").split() == ["??", "dvc.lock", "??", "ledger.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("file", "addition", "due"),
+    [
+        ("tasks/report/words.py", "# another word", ["report"]),
+        ("tasks/report/plots.py", "# another legend", ["report"]),
+        ("params.yaml", "# a comment", []),
+        ("tuning.yaml", "# a comment", []),
+        ("tasks/support/tracking.py", "# an edit", []),
+        ("tasks/registry/champion.py", "# an edit", []),
+        ("tasks/sources/archives.py", "# an edit", ["ingest"]),
+        ("tasks/evidence/verdict.py", "# an edit", ["evaluate", "report"]),
+    ],
+)
+def test_an_edit_makes_due_what_its_room_decides(
+    flowed: Project, tmp_path: Path, file: str, addition: str, due: list[str]
+) -> None:
+    project = flowed.copy(tmp_path / "project")
+    with (project.folder / file).open("a") as opened:
+        opened.write(f"{addition}\n")
+    assert re.findall(r"^([a-z_@]+):$", project.run(DVC, "status"), re.MULTILINE) == due
+
+
+def test_another_legend_draws_again_and_opens_no_test_image(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    with (project.folder / "tasks/report/plots.py").open("a") as file:
+        file.write("# another legend\n")
+    ledger = (project.folder / "ledger.jsonl").read_bytes()
+    assert ran_by_dvc(project.repro()) == ["report"]
+    assert (project.folder / "ledger.jsonl").read_bytes() == ledger
+    assert ran_by_flow(project.flow()) == []
 
 
 def test_after_the_flow_dvc_has_nothing_to_do(flowed: Project, tmp_path: Path) -> None:
@@ -100,9 +143,9 @@ def test_a_changed_image_reruns_what_depends_on_it_once_the_source_is_listed_ane
 
 def test_outputs_of_arms_no_longer_named_are_removed(flowed: Project, tmp_path: Path) -> None:
     project = flowed.copy(tmp_path / "project")
-    params = yaml.safe_load((project.folder / "params.yaml").read_text())
-    del params["train"]["arms"]["oversampled_augmented"]
-    (project.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    assert ran_by_flow(project.flow()) == ["evaluate"]
+    params = read_values(project.folder)
+    del params["arms"]["oversampled_augmented"]
+    write_values(project.folder, params)
+    assert ran_by_flow(project.flow()) == ["evaluate", "report"]
     assert "oversampled_augmented" not in {path.name for path in (project.folder / "data/classifiers").iterdir()}
     assert ran_by_dvc(project.repro()) == []

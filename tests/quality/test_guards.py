@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from tasks.core.params import Guards, Training
+from tasks.gan.scores import Interval
 from tasks.networks.features import random_network
-from tasks.quality import guards
-from tasks.quality.evaluator import evaluator
-from tasks.quality.guards import EVALUATOR, Labelled, Measure, refusals
+from tasks.quality import measure as measuring
+from tasks.quality.guards import EVALUATOR, refusals
+from tasks.quality.measure import Measure
+from tasks.quality.spaces import Labelled, evaluator
+from tasks.report.selection import refusal_sentence
 
 CLASSES = ["bar", "blob", "cross"]
 GUARDS = Guards(min_diversity=0.5, min_coverage=0.5, max_kid=0.5, min_c_t=-3.0, min_authenticity=0.2)
@@ -34,15 +37,28 @@ def _drawn(count: int, seed: int, share: float = 1.0) -> Labelled:
     return Labelled(images, np.repeat(np.arange(3, dtype=np.int32), count))
 
 
-def _only(some: Labelled, *kinds: int) -> Labelled:
-    rows = np.isin(some.labels, kinds)
-    return Labelled(some.images[rows], some.labels[rows])
+def _only(drawn: Labelled, *classes: int) -> Labelled:
+    rows = np.isin(drawn.labels, classes)
+    return Labelled(drawn.images[rows], drawn.labels[rows])
 
 
-def _first(some: Labelled, counts: list[int]) -> Labelled:
+def _first(drawn: Labelled, counts: list[int]) -> Labelled:
     """The first so many images of each class."""
-    rows = np.concatenate([np.flatnonzero(some.labels == kind)[:count] for kind, count in enumerate(counts)])
-    return Labelled(some.images[rows], some.labels[rows])
+    rows = np.concatenate([np.flatnonzero(drawn.labels == label)[:count] for label, count in enumerate(counts)])
+    return Labelled(drawn.images[rows], drawn.labels[rows])
+
+
+def _apart(images: Labelled) -> list[str]:
+    """Groups of images of which no two look alike."""
+    return [f"{number:05d}" for number in range(len(images.labels))]
+
+
+def _measured(measure: Measure, made: Labelled) -> dict[str, Any]:
+    return measure.measure(measure.see([made]))
+
+
+def _kid(measure: Measure, made: Labelled) -> Interval:
+    return measure.kid(measure.see([made]))
 
 
 TRAINING_IMAGES, HELD_OUT, FRESH = _drawn(TRAIN, 0), _drawn(VALIDATION, 1), _drawn(MADE, 2)
@@ -51,13 +67,13 @@ TRAINING_IMAGES, HELD_OUT, FRESH = _drawn(TRAIN, 0), _drawn(VALIDATION, 1), _dra
 @pytest.fixture(scope="module")
 def spaces() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     training = Training(steps=60, batch=32, learning_rate=0.002, width=8)
-    learnt = evaluator(training, TRAINING_IMAGES.images, TRAINING_IMAGES.labels, 3, 0)
+    learnt = evaluator(training, TRAINING_IMAGES, 3, 0)
     return {EVALUATOR: learnt} | {f"random_{seed}": random_network(8, 1, seed) for seed in range(3)}
 
 
 @pytest.fixture(scope="module")
 def measure(spaces: Any) -> Measure:
-    return Measure(spaces, TRAINING_IMAGES, HELD_OUT, CLASSES, 50, 0)
+    return Measure(spaces, TRAINING_IMAGES, _apart(TRAINING_IMAGES), HELD_OUT, CLASSES, 50, 0)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +92,7 @@ def measured(measure: Measure) -> dict[str, Any]:
         "a quarter": _drawn(MADE, 3, 0.25).images,
         "two thirds": _drawn(MADE, 3, 2 / 3).images,
     }
-    return {name: measure.measure(Labelled(images, FRESH.labels)) for name, images in planted.items()}
+    return {name: _measured(measure, Labelled(images, FRESH.labels)) for name, images in planted.items()}
 
 
 def _of_each(rng: np.random.Generator) -> np.ndarray:
@@ -93,17 +109,21 @@ def _values(measured: dict[str, Any], score: str) -> np.ndarray:
     return np.array([[scores[score][name] for name in SPACES] for scores in measured["classes"].values()])
 
 
-def _told(measured: dict[str, Any], score: str, label: str) -> tuple[str, str]:
-    """A score of a class as sentences tell it: by the evaluator, and by random networks in the middle."""
+def _both(measured: dict[str, Any], score: str, label: str) -> tuple[str, str]:
+    """A score of a class as sentences have it: by the evaluator, and by random networks in the middle."""
     learnt, *random = (measured["classes"][label][score][name] for name in SPACES)
     return f"{learnt:.2f}", f"{np.median(random):.2f}"
 
 
+def _sentences(measured: dict[str, Any], guards: Guards, classes: list[str]) -> dict[str, str]:
+    return {label: refusal_sentence(refusal) for label, refusal in refusals(measured, guards, classes).items()}
+
+
 def _beginnings(measured: dict[str, Any]) -> set[str]:
     """The first words of the reasons against all three classes."""
-    found = refusals(measured, GUARDS, CLASSES)
-    assert list(found) == CLASSES
-    return {" ".join(sentence.split()[:2]).split(":")[0] for sentence in found.values()}
+    sentences = _sentences(measured, GUARDS, CLASSES)
+    assert list(sentences) == CLASSES
+    return {" ".join(sentence.split()[:2]).split(":")[0] for sentence in sentences.values()}
 
 
 def test_fresh_images_of_the_same_distribution_are_not_refused(measured: dict[str, Any]) -> None:
@@ -118,7 +138,7 @@ def test_fresh_images_of_the_same_distribution_are_not_refused(measured: dict[st
 
 @pytest.mark.parametrize("seed", range(4, 8))
 def test_other_fresh_images_are_not_refused_either(measure: Measure, seed: int) -> None:
-    assert refusals(measure.measure(_drawn(MADE, seed)), GUARDS, CLASSES) == {}
+    assert refusals(_measured(measure, _drawn(MADE, seed)), GUARDS, CLASSES) == {}
 
 
 def test_a_copier_is_refused_for_copies_and_nothing_else_is_wrong_with_it(measured: dict[str, Any]) -> None:
@@ -126,7 +146,7 @@ def test_a_copier_is_refused_for_copies_and_nothing_else_is_wrong_with_it(measur
     assert _values(copies, "c_t").max() < -15
     assert _values(copies, "authenticity").max() == 0
     assert _beginnings(copies) == {"copies training"}
-    assert refusals(copies, GUARDS, ["bar"]) == {
+    assert _sentences(copies, GUARDS, ["bar"]) == {
         "bar": "copies training images: C_T is -15.25 (evaluator) and -15.25 (random networks), below -3, and "
         "authenticity 0.00 (evaluator) and 0.00 (random networks), below 0.2"
     }
@@ -155,8 +175,8 @@ def test_noise_is_refused_as_unlike_the_class(measured: dict[str, Any]) -> None:
     assert _values(noise, "diversity").min() > 0.6  # above what a collapse has
     assert _values(noise, "density")[:, 1:].max() < 0.01
     assert _beginnings(noise) == {"unlike the"}
-    learnt, random = _told(noise, "kid_share", "bar")
-    assert refusals(noise, GUARDS, ["bar"]) == {
+    learnt, random = _both(noise, "kid_share", "bar")
+    assert _sentences(noise, GUARDS, ["bar"]) == {
         "bar": f"unlike the class: KID is {learnt} (evaluator) and {random} (random networks) times that of noise, "
         "above 0.5"
     }
@@ -174,21 +194,21 @@ def test_a_lost_part_of_a_class_is_refused_for_that(measured: dict[str, Any]) ->
     assert _values(quarter, "coverage")[0] == pytest.approx(0.3, abs=0.05)  # of bars
     assert _values(quarter, "kid_share")[0].max() > GUARDS.max_kid  # but density says that they are bars
     assert _values(quarter, "density").min() > 0.7
-    learnt, random = _told(quarter, "coverage", "bar")
-    assert refusals(quarter, GUARDS, ["bar"]) == {
+    learnt, random = _both(quarter, "coverage", "bar")
+    assert _sentences(quarter, GUARDS, ["bar"]) == {
         "bar": f"misses much of the class: covers {learnt} (evaluator) and {random} (random networks) times as many "
         "validation images as training images do, below 0.5"
     }
     assert _values(most, "coverage")[0] == pytest.approx(0.7, abs=0.1)
     assert refusals(most, GUARDS, CLASSES) == {}
     strict = GUARDS.model_copy(update={"min_coverage": 0.8})
-    assert [sentence[:11] for sentence in refusals(most, strict, CLASSES).values()] == ["misses much"]
+    assert [refusal["guard"] for refusal in refusals(most, strict, CLASSES).values()] == ["misses"]
 
 
 def test_small_classes_are_taken_together_among_those_that_are_made(spaces: Any) -> None:
     train = _first(TRAINING_IMAGES, [120, 30, 30])
-    rare = Measure(spaces, train, _first(HELD_OUT, [60, 12, 12]), CLASSES, 50, 0)
-    copies = rare.measure(train)
+    rare = Measure(spaces, train, _apart(train), _first(HELD_OUT, [60, 12, 12]), CLASSES, 50, 0)
+    copies = _measured(rare, train)
     bar, blob, cross = (copies["classes"][label] for label in CLASSES)
     assert copies["pooled"] == ["blob", "cross"]
     assert [bar["pooled"], blob["pooled"], cross["pooled"]] == [False, True, True]
@@ -196,18 +216,18 @@ def test_small_classes_are_taken_together_among_those_that_are_made(spaces: Any)
     assert [blob[score] == cross[score] for score in ("density", "coverage")] == [True, True]
     assert blob["c_t"][EVALUATOR] > bar["c_t"][EVALUATOR]  # fewer images have less power
     assert blob["kid"] != cross["kid"]
-    sentences = refusals(copies, GUARDS, CLASSES)
-    assert [sentences[label][:31] for label in CLASSES] == ["copies training images: C_T is "] * 3
-    alone = rare.measure(_only(train, 1))
+    assert [refusals(copies, GUARDS, CLASSES)[label]["guard"] for label in CLASSES] == ["copies"] * 3
+    alone = _measured(rare, _only(train, 1))
     assert (alone["pooled"], list(alone["classes"]), alone["classes"]["blob"]["pooled"]) == ([], ["blob"], False)
-    fresh = rare.measure(_first(FRESH, [180, 48, 48]))
+    fresh = _measured(rare, _first(FRESH, [180, 48, 48]))
     assert refusals(fresh, GUARDS, CLASSES) == {}
     assert _values(fresh, "coverage") == pytest.approx(1, abs=0.2)
 
 
 def test_too_few_images_refuse_nothing_but_what_they_can_tell(spaces: Any) -> None:
-    rare = Measure(spaces, TRAINING_IMAGES, _first(HELD_OUT, [60, 5, 1]), CLASSES, 0, 0)
-    measured = rare.measure(TRAINING_IMAGES)
+    held_out = _first(HELD_OUT, [60, 5, 1])
+    rare = Measure(spaces, TRAINING_IMAGES, _apart(TRAINING_IMAGES), held_out, CLASSES, 0, 0)
+    measured = _measured(rare, TRAINING_IMAGES)
     nothing = dict.fromkeys(SPACES)
     blob, cross = (measured["classes"][label] for label in ("blob", "cross"))
     assert blob["density"] == blob["coverage"] == nothing
@@ -215,8 +235,8 @@ def test_too_few_images_refuse_nothing_but_what_they_can_tell(spaces: Any) -> No
     assert cross["kid"] == cross["kid_share"] == nothing
     assert list(refusals(measured, GUARDS, CLASSES)) == ["bar", "blob"]  # five held-out images tell copies
     collapsed = Labelled(TRAINING_IMAGES.images[[0, 0, 0, 240, 240, 240]], np.repeat([0, 2], 3))
-    assert refusals(rare.measure(collapsed), GUARDS, ["cross"])["cross"].startswith("collapsed: 0.00")
-    one = rare.measure(_first(FRESH, [0, 1, 0]))
+    assert _sentences(_measured(rare, collapsed), GUARDS, ["cross"])["cross"].startswith("collapsed: 0.00")
+    one = _measured(rare, _first(FRESH, [0, 1, 0]))
     assert one["classes"]["blob"]["diversity"] == nothing
     assert refusals(one, GUARDS, ["blob"]) == {}
     assert json.loads(json.dumps(one, allow_nan=False)) == one
@@ -225,44 +245,52 @@ def test_too_few_images_refuse_nothing_but_what_they_can_tell(spaces: Any) -> No
 def test_the_evaluator_and_most_random_networks_have_to_agree(measured: dict[str, Any]) -> None:
     scores = measured["fresh"]["classes"]["bar"]
 
-    def judged(evaluator: float | None, *others: float | None) -> list[str]:
+    def refused(evaluator: float | None, *others: float | None) -> list[str]:
         diversity = dict(zip(SPACES, [evaluator, *others], strict=True))
         return list(refusals({"pooled": [], "classes": {"bar": scores | {"diversity": diversity}}}, GUARDS, ["bar"]))
 
-    assert judged(0.1, 0.1, 0.1, 0.9) == ["bar"]
-    assert judged(0.1, 0.1, None, None) == ["bar"]
-    assert judged(0.1, 0.1, 0.9, 0.9) == judged(0.9, 0.1, 0.1, 0.1) == judged(None, 0.1, 0.1, 0.1) == []
-    assert judged(0.1, 0.1, 0.9, None) == judged(0.1, None, None, None) == []
+    assert refused(0.1, 0.1, 0.1, 0.9) == ["bar"]
+    assert refused(0.1, 0.1, None, None) == ["bar"]
+    assert refused(0.1, 0.1, 0.9, 0.9) == refused(0.9, 0.1, 0.1, 0.1) == refused(None, 0.1, 0.1, 0.1) == []
+    assert refused(0.1, 0.1, 0.9, None) == refused(0.1, None, None, None) == []
 
 
 def test_scores_depend_on_the_images_and_the_seed_alone(
     spaces: Any, measure: Measure, measured: dict[str, Any]
 ) -> None:
-    other = Measure(spaces, TRAINING_IMAGES, HELD_OUT, CLASSES, 50, 0)
-    assert other.measure(_only(FRESH, 2))["classes"]["cross"] == measured["fresh"]["classes"]["cross"]
-    assert json.dumps(other.measure(FRESH), sort_keys=True) == json.dumps(measured["fresh"], sort_keys=True)
+    other = Measure(spaces, TRAINING_IMAGES, _apart(TRAINING_IMAGES), HELD_OUT, CLASSES, 50, 0)
+    assert _measured(other, _only(FRESH, 2))["classes"]["cross"] == measured["fresh"]["classes"]["cross"]
+    assert json.dumps(_measured(other, FRESH), sort_keys=True) == json.dumps(measured["fresh"], sort_keys=True)
     order = np.random.default_rng(0).permutation(len(FRESH.labels))
-    mixed = measure.measure(Labelled(FRESH.images[order], FRESH.labels[order]))
+    mixed = _measured(measure, Labelled(FRESH.images[order], FRESH.labels[order]))
     assert _values(mixed, "c_t") == pytest.approx(_values(measured["fresh"], "c_t"))
 
 
 def test_units_of_features_do_not_matter(spaces: Any, measure: Measure, measured: dict[str, Any]) -> None:
     larger = {name: lambda images, extract=extract: 100 * extract(images) for name, extract in spaces.items()}
-    scaled = Measure(larger, TRAINING_IMAGES, HELD_OUT, CLASSES, 50, 0)
-    assert scaled.kid(FRESH).value == pytest.approx(measure.kid(FRESH).value, abs=1e-4)
-    assert _values(scaled.measure(FRESH), "coverage") == pytest.approx(_values(measured["fresh"], "coverage"))
+    scaled = Measure(larger, TRAINING_IMAGES, _apart(TRAINING_IMAGES), HELD_OUT, CLASSES, 50, 0)
+    assert _kid(scaled, FRESH).value == pytest.approx(_kid(measure, FRESH).value, abs=1e-4)
+    assert _values(_measured(scaled, FRESH), "coverage") == pytest.approx(_values(measured["fresh"], "coverage"))
 
 
 def test_kid_tells_fresh_images_from_noise(measure: Measure) -> None:
-    fresh = measure.kid(FRESH)
+    fresh = _kid(measure, FRESH)
     assert fresh.low < 0 < fresh.high
     noise = np.random.default_rng(0).integers(0, 256, FRESH.images.shape, np.uint8)
-    assert measure.kid(Labelled(noise, FRESH.labels)).low > 20 * fresh.high
+    assert _kid(measure, Labelled(noise, FRESH.labels)).low > 20 * fresh.high
 
 
 def test_kid_of_many_images_is_of_some_of_each_kind(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = measure.kid(FRESH)
-    monkeypatch.setattr(guards, "_KID_IMAGES", 90)
-    some = measure.kid(FRESH)
-    assert some.low < 0 < some.high
-    assert some.high - some.low > 1.2 * (whole.high - whole.low)
+    whole = _kid(measure, FRESH)
+    monkeypatch.setattr(measuring, "KID_IMAGES", 90)
+    fewer = _kid(measure, FRESH)
+    assert fewer.low < 0 < fewer.high
+    assert fewer.high - fewer.low > 1.2 * (whole.high - whole.low)
+
+
+def test_it_does_not_matter_in_which_batches_images_come(measure: Measure, measured: dict[str, Any]) -> None:
+    halves = [_only(FRESH, 0), _only(FRESH, 1, 2)]
+    scores = measure.measure(measure.see(halves))
+    for label in CLASSES:
+        for name, by_space in scores["classes"][label].items():
+            assert by_space == pytest.approx(measured["fresh"]["classes"][label][name], rel=1e-4, abs=1e-4), name

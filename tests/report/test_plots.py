@@ -5,50 +5,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.report.plots import draw_confusions, draw_curves, draw_grid
+from tasks.report.plots import draw_confusions, draw_curves
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def test_a_grid_enlarges_small_images_by_a_whole_number(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (7, 7, 8, 8, 1), np.uint8)
-    draw_grid(tmp_path / "sheet.png", images, [], "epoch 10")
-    pixels = _pixels(tmp_path / "sheet.png")
-    assert pixels.shape == (34 + 7 * 68 + 4, 10 + 7 * 68 + 4, 3)
-    for row, column in ((0, 0), (3, 5), (6, 6)):
-        cell = pixels[34 + 68 * row :, 10 + 68 * column :][:64, :64]
-        expected = images[row, column].repeat(8, axis=0).repeat(8, axis=1)
-        np.testing.assert_array_equal(cell, np.broadcast_to(expected, (64, 64, 3)))
-    assert (pixels[34 + 64 : 34 + 68, 10:] == 255).all()  # the gap between two rows
-
-
-def test_a_grid_shows_each_pixel_of_a_large_image_once(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (2, 3, 128, 128, 3), np.uint8)
-    draw_grid(tmp_path / "sheet.png", images, ["bird", ""], "generated, by class")
-    pixels = _pixels(tmp_path / "sheet.png")
-    left = 10 + 9 * len("bird")
-    assert pixels.shape[:2] == (34 + 2 * 132 + 4, left + 3 * 132 + 4)
-    np.testing.assert_array_equal(pixels[34 + 132 :, left + 264 :][:128, :128], images[1, 2])
-    names = pixels[34:, :left].min(axis=(1, 2)) < 128
-    assert names[40:90].any()  # beside the middle of the first row
-    assert not names[132:].any()
-
-
-def test_a_grid_of_one_image_has_room_for_its_title(tmp_path: Path) -> None:
-    draw_grid(tmp_path / "sheet.png", np.zeros((1, 1, 64, 64, 1), np.uint8), [], "a title with $ and $ in it")
-    pixels = _pixels(tmp_path / "sheet.png")
-    assert pixels.shape[1] == 9 * 26
-    assert (pixels[:34, [0, -1]] == 255).all()
-    assert (pixels[:34] < 128).any()
-
-
-def test_equal_data_gives_equal_bytes(tmp_path: Path) -> None:
-    for name in ("a.png", "b.png"):
-        draw_grid(tmp_path / name, np.full((2, 2, 8, 8, 3), 9, np.uint8), ["a", "b"], "title")
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_curves_fill_lines_of_panels_of_one_scale(tmp_path: Path) -> None:
@@ -76,6 +38,13 @@ def test_the_legend_of_many_curves_hides_none_of_them(tmp_path: Path) -> None:
     blue = (many[-80:] == (31, 119, 180)).all(axis=2).sum(axis=1)
     whole, dashed = blue[blue > 0].max(), blue[blue > 0].min()
     assert 0 < dashed < whole  # the eleventh has the first one's colour
+
+
+def test_equal_data_gives_equal_bytes(tmp_path: Path) -> None:
+    history = pd.DataFrame({"step": [1, 2], "loss": [0.0, 1.0]})
+    for name in ("a.png", "b.png"):
+        draw_curves(tmp_path / name, history, "step", {"loss": {"arm": "loss"}})
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_names_of_classes_are_no_formulas(tmp_path: Path) -> None:

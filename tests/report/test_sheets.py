@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.report.sheets import Cell, Row, draw_sheet
+from tasks.report.sheets import Cell, Row, draw_grid, draw_sheet, rows_of_cells
 
 LONG = "W" * 60
 
@@ -76,6 +76,54 @@ def test_rows_may_be_without_images(tmp_path: Path) -> None:
     assert len(_pixels(tmp_path / "some.png")) == 34 + 2 * (64 + 12)  # without captions no room for them
     assert (_pixels(tmp_path / "some.png")[34:80, 30:] == 255).all()
     assert (_pixels(tmp_path / "none.png") < 128).any()
+
+
+def test_none_leaves_a_gap_as_wide_as_an_image(tmp_path: Path) -> None:
+    images = _images(2, 8)
+    draw_sheet(tmp_path / "sheet.png", "", [Row("", [Cell(images[0]), None, Cell(images[1])])])
+    pixels = _pixels(tmp_path / "sheet.png")
+    assert (pixels[34:162, 12 + 140 : 12 + 280] == 255).all()
+    shown = images[1].repeat(16, axis=0).repeat(16, axis=1)
+    np.testing.assert_array_equal(pixels[34:162, 12 + 280 :][:, :128], np.broadcast_to(shown, (128, 128, 3)))
+
+
+def test_cells_fill_rows_of_which_the_first_has_the_name() -> None:
+    cells = [Cell(image) for image in _images(5, 8)]
+    rows = rows_of_cells("name", cells, columns=2)
+    assert [row.name for row in rows] == ["name", "", ""]
+    assert [cell for row in rows for cell in row.cells] == cells
+
+
+def test_a_grid_enlarges_small_images_by_a_whole_number(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (7, 7, 8, 8, 1), np.uint8)
+    draw_grid(tmp_path / "sheet.png", images, [], "epoch 10")
+    pixels = _pixels(tmp_path / "sheet.png")
+    assert pixels.shape == (34 + 7 * 76, 12 + 7 * 76, 3)
+    for row, column in ((0, 0), (3, 5), (6, 6)):
+        cell = pixels[34 + 76 * row :, 12 + 76 * column :][:64, :64]
+        expected = images[row, column].repeat(8, axis=0).repeat(8, axis=1)
+        np.testing.assert_array_equal(cell, np.broadcast_to(expected, (64, 64, 3)))
+    assert (pixels[34 + 64 : 34 + 76, 12:] == 255).all()  # the gap between two rows
+
+
+def test_a_grid_shows_each_pixel_of_a_large_image_once(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 128, 128, 3), np.uint8)
+    draw_grid(tmp_path / "sheet.png", images, ["bird", ""], "generated, by class")
+    pixels = _pixels(tmp_path / "sheet.png")
+    left = 12 + 6 * (len("bird") + 2)
+    assert pixels.shape[:2] == (34 + 2 * 140, left + 3 * 140)
+    np.testing.assert_array_equal(pixels[34 + 140 :, left + 280 :][:128, :128], images[1, 2])
+    names = pixels[34:, :left].min(axis=(1, 2)) < 128
+    assert names[:12].any()  # beside the first row
+    assert not names[140:].any()
+
+
+def test_a_grid_of_one_image_has_room_for_its_title(tmp_path: Path) -> None:
+    draw_grid(tmp_path / "sheet.png", np.zeros((1, 1, 64, 64, 1), np.uint8), [], "a title with $ and $ in it")
+    pixels = _pixels(tmp_path / "sheet.png")
+    assert pixels.shape[1] == 8 * 26 + 24
+    assert (pixels[:34, [0, -1]] == 255).all()
+    assert (pixels[:34] < 128).any()
 
 
 def test_equal_data_gives_equal_bytes(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.sources.names import MAX_NAME_BYTES, MAX_PART_BYTES, fault, literal_head, matcher, places, require_distinct
+from tasks.sources.names import (
+    MAX_NAME_BYTES,
+    MAX_PART_BYTES,
+    fault,
+    literal_head,
+    matcher,
+    raw_paths,
+    require_distinct,
+)
 from tasks.support.errors import BadInput
 
 MARK = r"-[0-9a-f]{8}"
@@ -19,7 +27,7 @@ Row = tuple[str, str, str, str]
 
 
 def _places(*rows: Row) -> list[str]:
-    return places(pd.DataFrame(rows, columns=["label", "rest", "source", "origin"]))
+    return raw_paths(pd.DataFrame(rows, columns=["label", "rest", "source", "origin"]))
 
 
 def _file(path: str, origin: str = "") -> Row:

@@ -14,6 +14,7 @@ import boto3
 import numpy as np
 import pytest
 
+from tasks.support import storage
 from tasks.support.errors import BadInput
 from tasks.support.storage import Bucket, Stored
 from tests.s3 import Fault, Proxy, Server, serving, spoiling
@@ -80,6 +81,29 @@ def test_more_objects_than_a_page_holds_are_listed_completely_and_in_order(
     assert [one.name for one in listed] == [f"{number:04d}.png" for number in range(2500)]
     assert listed[1234] == Stored("1234.png", 4, hashlib.md5(b"1234", usedforsecurity=False).hexdigest())
     assert len(proxy.requests) == 3
+
+
+@pytest.mark.parametrize(("fault", "after", "times"), [("unavailable", 0, 5), ("unavailable", 1, 5), ("reset", 1, 5)])
+def test_a_page_of_a_listing_is_asked_for_again_and_no_other(
+    fault: Fault, after: int, times: int, server: Server, proxy: Proxy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "PAUSES_S", (0.01, 0.01))
+    for number in range(1500):
+        server.put(f"{name}/cat/{number:04d}.png")
+    proxy.spoil(fault, times, listings_after=after)
+    assert len(Bucket(f"s3://{name}/cat", single=False).list()) == 1500
+    assert len(proxy.requests) == 2 + times
+
+
+def test_a_listing_that_stays_broken_is_given_up(
+    server: Server, proxy: Proxy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "PAUSES_S", (0.01, 0.01))
+    server.put(f"{name}/a")
+    proxy.spoil("unavailable", math.inf, listings_after=0)
+    with pytest.raises(BadInput, match="the server answers 503"):
+        Bucket(f"s3://{name}", single=False).list()
+    assert len(proxy.requests) == 9  # boto3 makes three of each attempt
 
 
 @pytest.mark.parametrize("url", ["s3://{}/cat", "s3://{}/cat/"])

@@ -45,7 +45,7 @@ from tasks.core.params.generators import (
     Synthesize,
     TrainGan,
 )
-from tasks.core.params.loading import FILES, load
+from tasks.core.params.loading import FILES, load, read
 from tasks.core.params.sections import Params
 
 __all__ = [
@@ -86,4 +86,5 @@ __all__ = [
     "Training",
     "Validate",
     "load",
+    "read",
 ]

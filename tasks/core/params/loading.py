@@ -23,11 +23,28 @@ def load(folder: Path = Path()) -> Params:
     merged: dict[str, Any] = {}
     places: dict[Keys, str] = {}
     for name in FILES:
-        _merge(merged, _read(folder / name), name, places, ())
+        _merge(merged, read(folder / name), name, places, ())
     try:
         return TypeAdapter(Params).validate_python(merged)
     except ValidationError as error:
         raise BadInput("; ".join(_sentence(detail, places) for detail in error.errors())) from error
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The values in one of the two files, unchecked.
+
+    Raises:
+        BadInput: it is missing or no YAML.
+    """
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # it is a SafeLoader
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}: run Equipoise in the project folder") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(value, dict):
+        raise BadInput(f"{path} holds {type(value).__name__}, expected sections with keys: restore it from git")
+    return value
 
 
 class _Loader(yaml.SafeLoader):
@@ -40,18 +57,6 @@ class _Loader(yaml.SafeLoader):
             line = node.start_mark.line + 1
             raise yaml.YAMLError(f"key {', '.join(doubled)} stands twice in the mapping at line {line}: remove one")
         return node
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # it is a SafeLoader
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}: run Equipoise in the project folder") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(value, dict):
-        raise BadInput(f"{path} holds {type(value).__name__}, expected sections with keys: restore it from git")
-    return value
 
 
 def _merge(into: dict[str, Any], value: dict[str, Any], name: str, places: dict[Keys, str], at: Keys) -> None:

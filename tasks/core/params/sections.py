@@ -12,23 +12,44 @@ from tasks.core.params.roles import free_arms, generative_arms, side_px, twin_of
 from tasks.core.params.section import Name
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))  # a model's own attribute would hide the section `validate`
+# No model, whose own attribute would hide the section `validate`.
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Params:
     compute: Compute
+    """How numbers are computed. Each key decides the bits of all results."""
     machine: Machine
+    """The limits of a machine. They bound memory and change no result."""
     images: Images
+    """The images that all networks see."""
     ingest: Ingest
+    """Where images come from, and how many of them are let in."""
     validate: Validate
+    """Checks of each file and of each class before anything is computed from them."""
     cleanup: Cleanup
+    """Which images count as look-alikes, and which data sets are refused."""
     split: Split
+    """Which images train, validate and test, and the imbalance that is simulated."""
     train_gan: TrainGan
+    """How the trainings of all candidates are scored and watched."""
     candidates: Annotated[dict[Name, Candidate], Field(min_length=1)]
+    """The generators to try, one folder below `data/generators` for each. G is the generator network, D the
+    discriminator. What two candidates have in common can be inherited by a YAML anchor, as in the arms of
+    `params.yaml`."""
     select_generator: SelectGenerator
+    """How one snapshot of one candidate is chosen as the generator, and which classes it may make."""
     synthesize: Synthesize
+    """How many synthetic images a class gets, and which generated images are kept."""
     train: Train
+    """How the classifiers of all arms are trained."""
     augmentations: dict[Name, Augmentation]
+    """Random changes of training images, each drawn anew; `arms.<name>.augmentation` names one of them. Validation and
+    test images are never changed. A comment in `params.yaml` has two for photographs to copy from."""
     arms: Annotated[dict[Name, Arm], Field(min_length=2)]
+    """The ways to train that are compared. At least one has real images only and one synthetic images; there may not
+    be more of the latter than of the former, and each of them needs a twin, an arm that differs in `twin` alone.
+    `benchmarks/arms.yaml` has others to copy from."""
     evaluate: Evaluate
+    """How arms are compared on test images, and what a yes needs."""
 
     @model_validator(mode="after")
     def _network_fits(self) -> "Params":

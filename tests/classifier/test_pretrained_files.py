@@ -1,20 +1,18 @@
 """Files with ImageNet weights: found, fetched and refused. No test opens the network."""
 
 import hashlib
-import io
 import re
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from urllib.error import URLError
 
+import keras
 import pytest
 from keras import applications
 from keras.src.utils import file_utils
 
-from tasks.classifier import base_weights
-from tasks.classifier.base_weights import imagenet_file
+from tasks.classifier.pretrained import imagenet_file
 from tasks.core.params import Pretrained
 from tasks.support.errors import BadInput
 
@@ -44,12 +42,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The addresses that were asked for, which all answer with CONTENT."""
     addresses: list[str] = []
 
-    def answer(url: str, timeout: float) -> io.BytesIO:
-        assert (timeout, socket.getdefaulttimeout()) == (20, None)
+    def answer(url: str, path: str, _progress: object) -> None:
         addresses.append(url)
-        return io.BytesIO(CONTENT)
+        Path(path).write_bytes(CONTENT)
 
-    monkeypatch.setattr(base_weights, "urlopen", answer)
+    monkeypatch.setattr(file_utils, "urlretrieve", answer)
     return addresses
 
 
@@ -66,7 +63,7 @@ def test_the_file_is_fetched_once_by_arms_side_by_side(target: Path, asked: list
 
 
 def test_a_file_in_the_cache_is_used_without_network(monkeypatch: pytest.MonkeyPatch, target: Path) -> None:
-    monkeypatch.setattr(base_weights, "urlopen", _away)
+    monkeypatch.setattr(file_utils, "urlretrieve", _away)
     target.parent.mkdir(parents=True)
     target.write_bytes(CONTENT)
     assert imagenet_file(_network()) == target
@@ -84,7 +81,7 @@ def test_another_file_of_that_name_is_left_alone(target: Path, asked: list[str])
 
 
 def test_what_comes_with_another_checksum_is_not_kept(target: Path, asked: list[str]) -> None:
-    with pytest.raises(BadInput, match=f"cannot be fetched .what came has checksum {SHA256}"):
+    with pytest.raises(BadInput, match=f"cannot be fetched .*hash does not match the provided value of {'0' * 64}"):
         imagenet_file(_network(sha256="0" * 64))
     assert len(asked) == 1
     assert [path.name for path in target.parent.iterdir()] == [f".{target.name}.lock"]
@@ -98,23 +95,23 @@ def test_a_cache_that_cannot_be_written_is_named_and_no_other_taken(target: Path
 
 
 @pytest.mark.parametrize("base", NAMES)
-def test_without_network_the_file_to_supply_is_named_and_keras_knows_it_by_that_name(
-    monkeypatch: pytest.MonkeyPatch, target: Path, asked: list[str], base: str
+def test_without_network_the_file_to_supply_is_named_as_keras_names_it(
+    monkeypatch: pytest.MonkeyPatch, target: Path, base: str
 ) -> None:
-    with pytest.raises(BadInput, match="what came has checksum"):
-        imagenet_file(_network(base, "1" * 64))
-    monkeypatch.setattr(base_weights, "urlopen", _away)
-    needs = rf"needs {re.escape(NAMES[base])}, which cannot be fetched .*into {re.escape(str(target.parent))}, or give"
-    with pytest.raises(BadInput, match=needs):
-        imagenet_file(_network(base))
-    given: dict[str, str | None] = {}
+    asked: dict[str, str | None] = {}
 
     def get_file(name: str, origin: str, file_hash: str | None = None, **_: object) -> None:
-        given.update(name=name, origin=origin, md5=file_hash)
+        asked.update(name=name, origin=origin, checksum=file_hash)
         raise URLError("away")
 
     monkeypatch.setattr(file_utils, "get_file", get_file)
     with pytest.warns() if base == "MobileNetV2" else nullcontext(), pytest.raises(URLError):
         getattr(applications, base)(include_top=False, input_shape=(32, 32, 3))
-    expected = {"name": NAMES[base], "origin": asked[0], "md5": base_weights._PUBLISHED[base].md5}
-    assert given == expected
+    of_keras = dict(asked)
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    checksum = of_keras["checksum"] or SHA256
+    needs = rf"needs {NAMES[base]}, which cannot be fetched .*with checksum {checksum}, into {target.parent}, or give"
+    with pytest.raises(BadInput, match=needs):
+        imagenet_file(_network(base, None if of_keras["checksum"] else SHA256))
+    assert asked == of_keras | {"checksum": checksum}
+    assert asked["name"] == NAMES[base]
