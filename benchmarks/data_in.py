@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -27,9 +28,11 @@ from tasks.data.duplicates import group_near
 from tasks.data.manifest import read_manifest, write_manifest
 from tasks.data.quality import SHARD, measure_files
 from tasks.ingest import ingest
-from tasks.sources.listing import refresh
+from tasks.sources.folders import SETTLED_S
+from tasks.sources.listing import read_listing, refresh
 from tasks.split import split
 from tasks.support.executors import executor
+from tasks.support.stages import LISTING
 
 IMAGES, SIDE_PX, ROUNDS = 8_000, 180, 3
 OBJECTS = 15_000
@@ -50,6 +53,10 @@ def main() -> None:
         _make_rows(int(rest[0]))
     elif part == "stages":
         _stages()
+    elif part == "list":
+        _list(int(rest[0]))
+    elif part == "listing":
+        _listing()
     else:
         _all(part)
 
@@ -66,6 +73,7 @@ def _all(cleanvision: str) -> None:
         growth = seconds[1_000_000] / seconds[10_000] / 100
         print(f"| growth of that from 10^4 to 10^6 rows, times linear | {growth:.2f} |")
         _repeated_ingest(Path(folder))
+    _listing()
 
 
 def _measurement(cleanvision: str) -> None:
@@ -101,20 +109,40 @@ def _grouping() -> None:
         print(f"| grouping 10^6 hashes within {bits} bits, s; peak MB | {seconds:.1f}; {_peak_mb()} |")
 
 
+def _listing() -> None:
+    """In folders and processes of their own, from ten thousand files to a million."""
+    for count in (10_000, 100_000, 1_000_000):
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            first, again, reading, peak_mb, in_git = _elsewhere("list", str(count))
+        print(f"| listing {count:,} files, s; again; peak MB | {first}; {again}; {peak_mb} |")
+        print(f"| reading that listing, s; its bytes in git | {reading}; {in_git} |")
+
+
 def _rows_elsewhere(count: int) -> tuple[float, int]:
     """Seconds and peak memory of the stages in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.data_in"]
+    _elsewhere("make", str(count))
+    seconds, peak_mb = _elsewhere("stages")
+    return float(seconds), int(peak_mb)
+
+
+def _elsewhere(*part: str) -> list[str]:
+    """What a part of this script prints, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.data_in", *part]
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    subprocess.run([*command, "make", str(count)], check=True, env=env)
-    out = subprocess.run([*command, "stages"], check=True, capture_output=True, text=True, env=env).stdout.split()
-    return float(out[0]), int(out[1])
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout.split()
 
 
 def _stages() -> None:
+    params = replace(
+        PARAMS,
+        cleanup=PARAMS.cleanup.model_copy(update={"near_duplicate_bits": 4}),
+        split=PARAMS.split.model_copy(update={"keep": {"bird": 0.1}}),
+    )
+
     def run() -> None:
         write_manifest(Path("data/manifest"), read_manifest(Path("data/manifest")))
-        cleanup(PARAMS.cleanup.model_copy(update={"near_duplicate_bits": 4}), PARAMS.validate.quality)
-        split(PARAMS.split.model_copy(update={"keep": {"bird": 0.1}}))
+        cleanup.run(params)
+        split.run(params)
 
     print(f"{_timed(run):.2f} {_peak_mb()}")
 
@@ -160,14 +188,31 @@ def _repeated_ingest(folder: Path) -> None:
         path.write_bytes(content + str(number).encode())
     with serving(folder / "buckets") as server, spoiling(server) as proxy:
         os.environ |= server.env
-        source = Files(kind="files", path="s3://pictures")
-        params = Ingest(sources=[source], limits=Limits(max_files=10**5, max_file_mb=1, max_total_gb=1, max_ratio=2))
-        print(f"| ingest of {OBJECTS:,} objects in S3, s | {_timed(lambda: (refresh(params), ingest(params))):.1f} |")
+        params = replace(PARAMS, ingest=_ingest("s3://pictures"))
+        first = _timed(lambda: (refresh(params.ingest), ingest.run(params)))
+        print(f"| ingest of {OBJECTS:,} objects in S3, s | {first:.1f} |")
         os.environ["AWS_ENDPOINT_URL_S3"] = proxy.url  # it counts
-        again = _timed(lambda: (refresh(params), ingest(params)))
+        again = _timed(lambda: (refresh(params.ingest), ingest.run(params)))
         listings = sum(method == "GET" for method, _ in proxy.requests)
         read = len(proxy.asked("GET"))
         print(f"| the same again, s; listings asked for; objects read | {again:.1f}; {listings - read}; {read} |")
+
+
+def _ingest(path: str) -> Ingest:
+    limits = Limits(max_files=10**7, max_file_mb=1, max_total_gb=1, max_ratio=2)
+    return Ingest(sources=[Files(kind="files", path=path)], limits=limits)
+
+
+def _list(count: int) -> None:
+    """Seconds to list small files for the first time, again, and to read the listing; peak memory; bytes in git."""
+    for number in range(count):
+        path = Path(f"files/{number % 10}/{number // 1000}/{number:07d}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(str(number).encode())
+    time.sleep(SETTLED_S)
+    params = _ingest("files")
+    seconds = [_timed(lambda: refresh(params)) for _ in range(2)] + [_timed(lambda: read_listing(params))]
+    print(*(f"{value:.2f}" for value in seconds), _peak_mb(), LISTING.stat().st_size)
 
 
 def _make_images(folder: Path) -> list[str]:

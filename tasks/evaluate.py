@@ -13,6 +13,7 @@ from tasks.evidence.results import hashes_of, write_comparison
 from tasks.evidence.verdict import BALANCED, NO_CLASS
 from tasks.registry.ledger import open_test
 from tasks.support.commands import stage_command
+from tasks.support.events import tell_metrics
 from tasks.support.progress import bar, log
 from tasks.support.stages import stage
 
@@ -36,6 +37,7 @@ def evaluate(
     with replacing(out) as folder:
         _write_predictions(folder, rows, predicted)
         write_comparison(folder, comparison, hashes_of(split, synthetic, classifiers, generator))
+    tell_metrics({f"test_balanced_accuracy_{name}": arm.test.mean for name, arm in comparison.arms.items()}, 0)
     log.info("  verdict: %s", comparison.verdict.answer)
 
 

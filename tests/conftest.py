@@ -20,7 +20,7 @@ with warnings.catch_warnings():  # what importing them warns of is their own
     import_tensorflow()
     import great_expectations  # noqa: F401
     import keras  # noqa: F401
-    import mlflow.pyfunc  # noqa: F401
+    import mlflow.pyfunc
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     monkeypatch.setitem(os.environ, "MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store without runs: to make its tables takes MLflow seconds, to copy it none."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def write_split(folder: Path) -> None:
             "label": label,
             "split": split,
             "natural_test": split == "test" and number % 2 == 0,
+            "reason": None,
         }
         for label in CLASSES
         for split in ("train", "validation", "test", "withheld")

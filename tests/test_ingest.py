@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tasks.core.files import read_json, sha256_of
-from tasks.core.params import Digits, Ingest, Labels
+from tasks.core.params import Digits, Ingest, LabelsFile
 from tasks.sources.listing import refresh
 from tasks.support.errors import BadInput
 from tests.bringing import LIMITS, bring, fetch, files, png, sources
@@ -97,6 +97,13 @@ def test_equal_names_of_two_sources_are_both_kept(project: Path) -> None:
 def test_classes_that_differ_only_in_case_are_refused(project: Path) -> None:
     with pytest.raises(BadInput, match="the list of classes holds both 'Cat' and 'cat'"):
         bring(files(_zip(project / "1.zip", {"cat/a.png": png(1), "Cat/b.png": png(2)})))
+
+
+@pytest.mark.parametrize("label", ["files.parquet", "Left_out.csv"])
+def test_a_class_called_as_a_table_of_ingest_is_refused(project: Path, label: str) -> None:
+    with pytest.raises(BadInput, match=f'class "{label}" is called as a table that ingest writes: rename it'):
+        bring(files(_zip(project / "1.zip", {"cat/a.png": png(1), f"{label}/b.png": png(2)})))
+    assert not (project / "data/raw").exists()
 
 
 def test_the_sources_own_split_is_recorded(project: Path) -> None:
@@ -299,7 +306,7 @@ def _labelled(project: Path, rows: bytes, **changed: object) -> dict[str, object
     (project / "labels.csv").write_bytes(rows)
     settings = {"suffix": ".png", "names": {"0": "healthy", "4": "ill"}, "on_mismatch": "report"} | changed
     path = str(project / "labels.csv")
-    return {"labels": Labels(path=path, name_column="image", label_column="level", **settings)}  # type: ignore[arg-type]
+    return {"labels": LabelsFile(path=path, name_column="image", label_column="level", **settings)}  # type: ignore[arg-type]
 
 
 def _flat(project: Path, *names: str) -> Path:

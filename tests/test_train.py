@@ -85,6 +85,7 @@ def test_an_arm_is_kept_as_data_and_gives_the_same_bytes_again_from_memory_or_di
     assert {path.name for path in folder.iterdir()} == FILES
     assert read_json(folder / "classes.json") == ["cat", "dog"]
     assert heard.steps["seed_2_validation_loss"] == [2, 4, 5]
+    assert heard.steps["validation_balanced_accuracy"] == [5]  # the mean over seeds at the end
     layers = read_json(folder / "network.json")
     assert [layers[0]["name"], layers[-1]["name"]] == ["images", "logits"]
     assert layers[-1]["inputs"] == [layers[-2]["name"]]

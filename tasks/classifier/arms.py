@@ -157,8 +157,8 @@ class _Weights:
         self, indices: NDArray[np.int64], partners: NDArray[np.int64], coefficients: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Of mixed examples: each part's weight by its share of the label."""
-        each = self._by_class * self._by_origin
-        return np.asarray(coefficients * each[indices] + (1 - coefficients) * each[partners])
+        weights = self._by_class * self._by_origin
+        return np.asarray(coefficients * weights[indices] + (1 - coefficients) * weights[partners])
 
     def deferred(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(self._deferred[indices])
@@ -232,7 +232,7 @@ class _Schedule:
         real, others = self._partners.draw(count)
         others = np.where(self._synthetic[indices] & self._synthetic[others], real, others)
         share = _coefficients(self._arm, count, self._mixing)
-        own, other = (self._counts[self._labels[each]] for each in (indices, others))
+        own, other = (self._counts[self._labels[places]] for places in (indices, others))
         of_label = _label_coefficients(self._arm, share, own, other)
         last, _ = self._tail.draw(late)
         weights = np.concatenate([self._weigh(indices, others, of_label), self._weigh.deferred(last)])

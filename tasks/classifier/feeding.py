@@ -56,18 +56,18 @@ def hand_overs(images: NDArray[np.uint8], labels: NDArray[np.integer[Any]], draw
     at_once = max(1, _BYTES // step_bytes)
     small = labels.astype(np.int32)
     for start in range(0, len(draws.indices), at_once):
-        some = slice(start, start + at_once)
-        own, others = draws.indices[some], partners[some]
+        steps = slice(start, start + at_once)
+        own, others = draws.indices[steps], partners[steps]
         yield Fed(
             images[own],
             small[own],
             images[others],
             small[others],
-            draws.coefficients[some],
-            draws.label_coefficients[some],
-            draws.weights[some],
-            draws.transforms[some],
-            draws.brightness[some],
+            draws.coefficients[steps],
+            draws.label_coefficients[steps],
+            draws.weights[steps],
+            draws.transforms[steps],
+            draws.brightness[steps],
         )
 
 

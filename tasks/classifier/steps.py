@@ -77,7 +77,7 @@ def train_step(
         weights: float32 (batch,).
         prior: float32 (classes,), added to logits: the log prior makes it Balanced Softmax (Ren et al. 2020, equation
             4), which is the logit-adjusted loss of Menon et al. 2021, equation 10, as well.
-        correction: float32 (classes,), added to logits of predictions, of which accuracy is told.
+        correction: float32 (classes,), added to logits of predictions, of which the accuracy is.
     """
     with tf.GradientTape() as tape:
         logits = model(x, training=True)

@@ -82,6 +82,8 @@ def train_arm(params: Params, name: str, manifest: pd.DataFrame, folder: Path) -
     np.savez(folder / "batch.npz", allow_pickle=False, **arrays)
     history = pd.DataFrame([asdict(record) for one in trained for record in one.history])
     history.to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    last = history.groupby("seed").last().drop(columns="step").mean()
+    tell_metrics({str(key): value for key, value in last.items()}, params.train.steps)
     return history
 
 

@@ -77,9 +77,9 @@ def compare_arms(
     Args:
         none_made: why there are no synthetic images, where there are none; see `tasks.evidence.verdict`.
     """
-    results = {name: _result(targets, each) for name, each in predicted.items()}
+    results = {name: _result(targets, arm) for name, arm in predicted.items()}
     pair = choose_pair(arms, {name: result.validation for name, result in results.items()})
-    correct = {name: metrics.correct(each.test, targets.test) for name, each in predicted.items()}
+    correct = {name: metrics.correct(arm.test, targets.test) for name, arm in predicted.items()}
 
     def gains(one: str, other: str) -> Gains:
         return compare(correct[one], correct[other], targets.test, params.resamples, params.seed)

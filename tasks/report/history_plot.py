@@ -37,18 +37,13 @@ def draw_history(
     trainings = list(history.groupby(["seed", "part"], sort=False))
     figure = Figure(figsize=(15, 7.2 + 0.25 * -(-len(trainings) // 6)), layout="constrained")
     for axis, (title, columns, linear, detectors) in zip(figure.subplots(2, 3).flat, _HISTORY_PANELS, strict=True):
+        marked = [alarm for alarm in alarms if alarm["detector"] in detectors]
         marks = 0
-        for number, ((seed, part), rows) in enumerate(trainings):
-            colour = f"C{number % 10}"
-            for column, style in zip(columns, ("-", "--"), strict=False):
-                label = f"seed {seed}, {part}" if style == "-" else None
-                axis.plot(rows["epoch"], rows[column], style, color=colour, marker=".", markersize=2, label=label)
-            if "d_loss" in columns:
-                low, high = (rows["d_loss"] + sign * rows["d_loss_spread"] for sign in (-1, 1))
-                axis.fill_between(rows["epoch"], low, high, color=colour, alpha=0.15, linewidth=0)
-            for alarm in alarms:
-                if (alarm["seed"], alarm["part"]) == (seed, part) and alarm["detector"] in detectors:
-                    _mark(axis, alarm, colour, marks)
+        for number, (training, rows) in enumerate(trainings):
+            _draw_training(axis, training, rows, columns, f"C{number % 10}")
+            for alarm in marked:
+                if (alarm["seed"], alarm["part"]) == training:
+                    _mark(axis, alarm, f"C{number % 10}", marks)
                     marks += 1
         for epoch in snapshots:
             axis.plot(epoch, 0, "^", color="0.4", markersize=4, clip_on=False, transform=axis.get_xaxis_transform())
@@ -62,6 +57,17 @@ def draw_history(
     for text in legend.get_texts():
         text.set_parse_math(False)  # a class may be called $
     save(figure, path)
+
+
+def _draw_training(axis: Axes, training: Any, rows: pd.DataFrame, columns: Sequence[str], colour: str) -> None:
+    """The lines of one GAN, and the spread of D's loss as a band."""
+    seed, part = training
+    for column, style in zip(columns, ("-", "--"), strict=False):
+        label = f"seed {seed}, {part}" if style == "-" else None
+        axis.plot(rows["epoch"], rows[column], style, color=colour, marker=".", markersize=2, label=label)
+    if "d_loss" in columns:
+        low, high = (rows["d_loss"] + sign * rows["d_loss_spread"] for sign in (-1, 1))
+        axis.fill_between(rows["epoch"], low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def _mark(axis: Axes, alarm: Mapping[str, Any], colour: str, number: int) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.core.params.roles import free_arms, generative_arms, side_px
+from tasks.core.params.roles import free_arms, generative_arms
 from tasks.report.data import data_section
-from tasks.report.generator import abstentions, generator_section
+from tasks.report.filter import abstentions
+from tasks.report.generator import generator_section
 from tasks.report.plots import draw_arms, draw_confusions
 from tasks.report.run import Run
 from tasks.report.tables import arms_table, by_class_tables, conditions_table, natural_table, recalls_table
@@ -23,7 +24,6 @@ def write_pages(folder: Path, run: Run) -> None:
         *_classes_section(folder, run),
         *generator_section(folder, run),
         *curves_section(folder, run),
-        *_enlargement_lines(run),
         *overfitting_section(folder, run),
         *arms_section(folder, run),
         *data_section(folder, run),
@@ -34,7 +34,7 @@ def write_pages(folder: Path, run: Run) -> None:
 
 def _reasons(run: Run) -> list[str]:
     """Sentences behind the verdict, and on classes that should have synthetic images and have none."""
-    missing = [f"No images of class {label} were made: {why}." for label, why in abstentions(run).items()]
+    missing = [f"No images of class {label} were made: {why}." for label, why in abstentions(run.filtered).items()]
     return verdict_sentences(run.comparison.verdict) + missing
 
 
@@ -113,7 +113,7 @@ def _classes_section(folder: Path, run: Run) -> list[str]:
         "",
         f"Recall of {run.pair[0]} less that of {run.pair[1]}; p adjusted after Holm over the classes.",
         "",
-        *recalls_table(run.comparison, run.balance, abstentions(run)),
+        *recalls_table(run.comparison, run.balance, abstentions(run.filtered)),
         "",
         *by_class_tables(run.comparison),
         "![confusion matrices](confusion.png)",
@@ -128,15 +128,3 @@ def _write_confusion(path: Path, run: Run) -> None:
     confusion, names = np.array(run.comparison.arms[run.pair[0]].test.confusion), np.array(run.classes)
     true, predicted = np.repeat(np.stack(np.nonzero(confusion)), confusion[confusion > 0], axis=1)
     pd.DataFrame({"actual": names[true], "predicted": names[predicted]}).to_csv(path, index=False)
-
-
-def _enlargement_lines(run: Run) -> list[str]:
-    """A warning where classifiers see larger images than the generator makes, else nothing."""
-    synthetic_px, size_px = run.params.images.size_px, side_px(run.params.train, run.params.images)
-    if size_px <= synthetic_px:
-        return []
-    return [
-        f"**Synthetic images have {synthetic_px} pixels a side and were enlarged to {size_px}: their blur may tell the",
-        "class; do not take a difference here for one of content.**",
-        "",
-    ]

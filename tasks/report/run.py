@@ -1,6 +1,6 @@
 """A run of the pipeline as the report reads it: tables and numbers from the folders of all stages, no images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,12 @@ def read_run(params: Params, folders: Folders) -> Run:
     """What is known of the run that wrote these folders."""
     rows = read_manifest(folders.split)
     checked = (folders.manifest, folders.clean, folders.split, folders.synthetic)
+    comparison = read_comparison(folders.evaluation)
+    in_order = {name: comparison.arms[name] for name in params.arms}  # JSON sorts them
     return Run(
         params=params,
         folders=folders,
-        comparison=read_comparison(folders.evaluation),
+        comparison=replace(comparison, arms=in_order),
         rows=rows,
         histories={name: mean_history(pd.read_csv(folders.classifiers / name / "history.csv")) for name in params.arms},
         balance=pd.read_csv(folders.synthetic / "balance.csv", dtype={"label": str}, keep_default_na=False),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tasks.core.files import read_json
 from tasks.core.params import Arm
+from tasks.core.params.roles import side_px
 from tasks.evidence.results import ArmResult, Comparison
 from tasks.report.batches import draw_training
 from tasks.report.network_plot import draw_network
@@ -40,9 +41,10 @@ def curves_section(folder: Path, run: Run) -> list[str]:
 
 def overfitting_section(folder: Path, run: Run) -> list[str]:
     """Lines of Markdown; overfitting.png is drawn into `folder`."""
-    arms = run.params.arms
+    arms, images = run.params.arms, run.params.images
     _draw_overfitting(folder / "overfitting.png", run.comparison, run.histories)
     return [
+        *enlargement_lines(images.size_px, side_px(run.params.train, images)),
         "Validation and test images are never mixed, changed or synthetic. Accuracy on training batches (of mixed",
         "labels the larger part counts) against that on validation. Where training rises far above validation, an arm",
         "learns its images by heart; but batches of an arm that oversamples have other shares of the classes than",
@@ -84,6 +86,17 @@ def arms_section(folder: Path, run: Run) -> list[str]:
         *_pictures_of(folder, run.pair),
         "The other arms are shown [on a page of their own](arms.md), with their network. All figures here are computed",
         "from files, without training.",
+        "",
+    ]
+
+
+def enlargement_lines(synthetic_px: int, size_px: int) -> list[str]:
+    """A warning where classifiers see larger images than the generator makes, else nothing."""
+    if size_px <= synthetic_px:
+        return []
+    return [
+        f"**Synthetic images have {synthetic_px} pixels a side and were enlarged to {size_px}: their blur may tell the",
+        "class; do not take a difference here for one of content.**",
         "",
     ]
 

@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ TRANSFERS = Path(".state/ingest")  # objects that arrived, kept when ingest is k
 Source = Digits | Files
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """What is transferred as a whole: a file of a folder, an object, an archive, a digit.
 
@@ -56,14 +57,16 @@ def list_source(source: Source, limits: Limits) -> Listing:
         BadInput: the source is missing, empty, beyond the limits, or has a name that cannot be kept.
     """
     if isinstance(source, Digits):
-        return Listing(sorted(_describe_digit(name, pixels) for name, pixels in _digits()), [], None)
+        return Listing(
+            [_describe_digit(name, pixels) for name, pixels in sorted(_digits(), key=itemgetter(0))], [], None
+        )
     irregular: list[str] = []
     if source.path.startswith(SCHEME):
         files = _list_bucket(source.path, is_packed(source))
     else:
         names, irregular = walk(Path(source.path))
         files = _describe_files(Path(source.path), names)
-    files.sort()
+    files.sort(key=attrgetter("name"))
     _require_fit(source, files, limits)
     return Listing(files, sorted(irregular), _list_labels(source))
 

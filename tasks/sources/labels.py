@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tasks.core.params import Digits, Files, Labels
+from tasks.core.params import Digits, Files, LabelsFile
 from tasks.sources.names import fault, literal_head, matcher
 from tasks.support.errors import BadInput
 
@@ -125,7 +125,7 @@ def split_rule(source: Digits | Files) -> Callable[[str], str | None]:
     return split_of
 
 
-def read_table(content: bytes, labels: Labels) -> LabelTable:
+def read_table(content: bytes, labels: LabelsFile) -> LabelTable:
     """The rows of a CSV file (comma-separated, UTF-8 with or without BOM, any line ends).
 
     A name with two labels is refused as `contradictory_rows`, a label that `labels.names` does not have as

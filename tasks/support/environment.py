@@ -17,6 +17,7 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_TRACKING_URI": f"sqlite:///{ROOT}/mlflow.db",
     # A tracking server that is away must not hold a stage up for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

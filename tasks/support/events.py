@@ -1,4 +1,4 @@
-"""What happens while a stage runs, told to whoever listens: commands and flows hand a listener in, stages know none."""
+"""What happens while a stage runs: commands and flows hand a listener in, which is told, and stages know none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What DVC knows of a stage, asked and told in process: the only importer of dvc.
+"""What DVC knows of a stage, asked and recorded in process: the only importer of dvc.
 
 DVC is the only cache. A flow asks here whether a stage is due, and has one that ran recorded here; the entries of
 dvc.lock come out as `dvc repro` would have written them. DVC's Python interface carries no promise of stability (its
@@ -47,7 +47,7 @@ class Versions:
         return [stage.addressing for stage in plan_repro(get_active_graph(self._repo.index.graph))]
 
     def current(self, name: str) -> bool:
-        """Whether a stage's outputs are those of its dependencies, parameters and code, as `dvc status` judges it."""
+        """Whether a stage's outputs are those of its dependencies, parameters and code, as `dvc status` has it."""
         return self._locked(lambda: not self._stage(name).changed())
 
     def record(self, name: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tasks.core.files import read_json
-from tasks.core.params import Digits, Ingest, Labels
+from tasks.core.params import Digits, Ingest, LabelsFile
 from tasks.sources.contents import list_source
 from tasks.sources.listing import LISTINGS, read_listing, refresh
 from tasks.support.errors import BadInput
@@ -95,7 +95,7 @@ def _relabel(source: Path) -> None:
 def test_a_source_that_changed_while_the_cache_was_missing_is_one_sentence(class_folders: Path, change: Change) -> None:
     path = class_folders.parent / "labels.csv"
     path.write_text("image,level\n1,0\n")
-    labels = Labels(
+    labels = LabelsFile(
         path=str(path), name_column="image", label_column="level", suffix=".png", names=None, on_mismatch="report"
     )
     params = sources(files(class_folders, labels=labels))

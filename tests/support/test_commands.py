@@ -81,7 +81,8 @@ def test_a_stage_without_items_is_run_in_the_project_and_not_tracked(counted: Pa
     assert not (counted / "mlflow.db").exists()
 
 
-def test_a_stage_of_items_is_mirrored_with_what_it_told(counted: Path) -> None:
+def test_a_stage_of_items_is_mirrored_with_what_it_told(counted: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, counted)
     params = load()
     each = replace(STAGE, params=("train_gan", "candidates"), each="candidates")
     compute(each, params, "dcgan")

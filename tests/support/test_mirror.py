@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def _artifacts(run: Run, under: str | None = None) -> list[str]:
 
 
 @pytest.fixture
-def params(project: Path) -> Path:
+def params(project: Path, empty_store: Path) -> Path:
+    shutil.copy(empty_store, project)
     (project / "params.yaml").write_text("a: 1\n")
     (project / "data/sources.json").write_text("{}\n")
     return project

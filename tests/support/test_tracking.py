@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +30,8 @@ stages:
 
 
 @pytest.fixture
-def tracked(project: Path) -> Path:
+def tracked(project: Path, empty_store: Path) -> Path:
+    shutil.copy(empty_store, project)
     (project / "params.yaml").write_text("a: 1\n")
     (project / "data/sources.json").write_text("{}\n")
     return project

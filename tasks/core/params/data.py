@@ -37,7 +37,7 @@ class Digits(Section):
     """scikit-learn's 1,797 handwritten digits of 8x8 pixels, ten classes. They come with the package."""
 
 
-class Labels(Section):
+class LabelsFile(Section):
     path: Annotated[str, Field(min_length=1)]
     """The CSV file: comma-separated, UTF-8, with a header."""
     name_column: str
@@ -61,7 +61,7 @@ class Files(Section):
     classes: Annotated[dict[ClassName, str | list[str]], Field(min_length=1)] | None = None
     """Globs of each class's files below `path`: `*` matches within a folder, `**` over folders. A class needs a file,
     and a file may have one class. Not together with `labels`."""
-    labels: Labels | None = None
+    labels: LabelsFile | None = None
     """A CSV file that says the class of each image. Not together with `classes`."""
     splits: Annotated[dict[Literal["train", "validation", "test"], str | list[str]], Field(min_length=1)] | None = None
     """Globs of the files that the source itself gives to a split, which is kept. Without one of validation, that of

@@ -10,7 +10,7 @@ import boto3
 import pandas as pd
 import pytest
 
-from tasks.core.params import Labels
+from tasks.core.params import LabelsFile
 from tasks.support.errors import BadInput
 from tests.bringing import bring, files, png
 from tests.s3 import Proxy, serving, spoiling
@@ -40,7 +40,7 @@ def test_an_archive_and_its_labels_in_a_bucket(bucket: tuple[Path, Proxy], proje
     (folder / "eyes.v2.zip").write_bytes(_zipped({f"{number}.png": png(number) for number in range(4)}))
     (folder / "eyes.v2.zip.sig").write_bytes(b"not the archive")
     (folder / "labels.csv").write_text("image,level\n0,0\n1,0\n2,4\n3,4\n")
-    labels = Labels(
+    labels = LabelsFile(
         path="s3://pictures/labels.csv",
         name_column="image",
         label_column="level",
