@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core.files import read_json, sha256_of, write_json
+from tasks.core.files import TRAINING_STATE, read_json, sha256_of, write_json
 from tasks.core.params import Candidate, Guards, Images, Machine, Params, SelectGenerator, Training, load
 from tasks.data.images import write_image
 from tasks.data.manifest import read_manifest, rows_of, write_manifest
@@ -44,7 +44,9 @@ WARNED = STOPPED | {"detector": "d_wins", "epoch": 2, "consequence": "warn"}
 def _select(data: Path, candidates: dict[str, Candidate], **changed: object) -> None:
     params: Params = replace(load(ROOT), images=IMAGES, select_generator=SELECT, candidates=candidates, **changed)
     inputs = {name: data / name for name in select_generator.inputs}
-    select_generator(params, data / "generator", **inputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(data)
+        select_generator(params, data / "generator", **inputs)
 
 
 def _build(settings: dict, classes: int) -> Weights:
@@ -109,7 +111,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_json(data / "generators/conditional/alarms.json", [WARNED, STOPPED])
     _snapshot(data / "generators/dcgan/seed_0/00008", _build(OTHER, 1), ["owl"], OTHER)
     write_json(data / "generators/dcgan/alarms.json", [])
-    (data / "generators/no_longer_named").mkdir()
+    for place in (data / "generators", data / TRAINING_STATE):
+        (place / "no_longer_named").mkdir(parents=True)
+    (data / TRAINING_STATE / "conditional").mkdir()
     _select(data, CANDIDATES)
     return data
 
@@ -132,6 +136,7 @@ def test_a_late_degradation_makes_it_choose_the_earlier_snapshot(data: Path, sel
     assert selection["generator_sha256"] == identity_of(data / "generator")
     assert not list((data / "generator").glob("*.png"))
     assert not (data / "generators/no_longer_named").exists()
+    assert [path.name for path in (data / TRAINING_STATE).iterdir()] == ["conditional"]
 
 
 def test_the_images_that_a_generator_has_seen_are_listed(data: Path) -> None:

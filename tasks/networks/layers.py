@@ -114,33 +114,25 @@ class Layers:
 
 
 def layers_of(model: keras.Model) -> list[dict[str, Any]]:
-    """Rows of a functional model's layers, in an order in which inputs come first, as JSON holds them.
+    """A row for each layer of a functional model, inputs before what reads them, as JSON holds it.
 
-    Each row has name, type, shape of the output without its first axis, number of parameters, names of the layers that
-    are its inputs, and details: the size of the kernel, the stride, a rate or slope, and the activation where it is not
-    linear.
+    A row has name, type, shape of the output without its first axis, number of parameters, names of the layers that it
+    reads (inputs), and details: the size of the kernel, the stride, a rate or slope, the activation if not linear.
     """
-    operations = {operation.name: operation for operation in model.operations}
-    return [
-        {
-            "name": operation.name,
-            "type": type(operation).__name__,
-            "shape": list(operation.output.shape[1:]),
-            "parameters": operation.count_params() if isinstance(operation, keras.Layer) else 0,
-            "inputs": list(dict.fromkeys(_senders(config["inbound_nodes"]))),
-            "details": _details(operation),
-        }
-        for config in model.get_config()["layers"]
-        for operation in [operations[config["name"]]]
-    ]
-
-
-def _senders(nodes: Any) -> list[str]:
-    """Layers whose output a layer's serialised calls take, in order."""
-    if isinstance(nodes, dict) and "keras_history" in nodes:
-        return [nodes["keras_history"][0]]
-    parts = nodes.values() if isinstance(nodes, dict) else nodes if isinstance(nodes, list | tuple) else ()
-    return [name for part in parts for name in _senders(part)]
+    rows = []
+    for operation in model.operations:
+        (node, *_) = operation._inbound_nodes  # networks here call each layer once
+        rows.append(
+            {
+                "name": operation.name,
+                "type": type(operation).__name__,
+                "shape": list(operation.output.shape[1:]),
+                "parameters": operation.count_params() if isinstance(operation, keras.Layer) else 0,
+                "inputs": list(dict.fromkeys(parent.operation.name for parent in node.parent_nodes)),
+                "details": _details(operation),
+            }
+        )
+    return rows
 
 
 def _details(operation: Any) -> dict[str, Any]:
