@@ -87,7 +87,7 @@ def _predict(
         filled = fill_classes(params, manifest, promises, make, synthetic)
     origin = {"generator": champion.version, "run": _ARM, "seed": seed}
     rows = with_synthetic(manifest, filled.rows, synthetic, origin)
-    train_arm(replace(params, arms={_ARM: params.arms[arm]}), _ARM, rows, trained)
+    train_arm(replace(params, arms=params.arms | {_ARM: params.arms[arm]}), _ARM, rows, trained)
     classes, test = class_names(manifest), rows_of(manifest, "test")
     open_test(rows_sha256(test), test["sha256"], "register")
     images = read_examples(test, classes, params).images
