@@ -27,7 +27,8 @@ from tasks.core.environment import pin
 from tasks.core.params import Conditional, Dcgan, load
 
 if TYPE_CHECKING:
-    from tasks.gan.model import Gan
+    from tasks.gan.loop import Loop
+    from tasks.networks.kinds import Spec
 
 SIZE_PX = 32
 FOLDERS = {"cat": "PetImages/Cat/", "dog": "PetImages/Dog/", "bird": "birds/images/"}
@@ -93,25 +94,25 @@ def trained(
 ) -> Iterator[tuple[float, float]]:
     """CPU seconds trained and KID after each epoch, until the budget is spent or KID is at or below the target."""
     from tasks.core.params import Compute
-    from tasks.gan.model import Gan
+    from tasks.gan.build import build_loop, spec_for
 
     cats = images["cat", "train"]
     compute = Compute(intra_op_threads=1, xla=False, mixed_precision=False)
-    gan = Gan(cats, np.zeros(len(cats), np.int32), 1, candidate, seed, candidate.epochs, compute)
+    loop = build_loop(cats, np.zeros(len(cats), np.int32), 1, candidate, seed, candidate.epochs, compute)
     seconds, kid = 0.0, np.inf
     while seconds < budget_s and kid > target:
         start = time.process_time()
-        gan.train_epoch()
+        loop.train_epoch()
         seconds += time.process_time() - start
-        kid = score(_made(gan, candidate.latent))
+        kid = score(_made(loop, spec_for(candidate, cats)))
         yield round(seconds, 2), round(kid, 6)
 
 
-def _made(gan: "Gan", latent: int) -> NDArray[np.uint8]:
+def _made(loop: "Loop", spec: "Spec") -> NDArray[np.uint8]:
     from tasks.networks.checkpoints import Generator, draw_latents
 
-    latents = draw_latents(0, "cat", range(2000), latent)
-    return Generator([gan.average], ["cat"], latent).generate(latents, np.zeros(2000, np.int32))
+    latents = draw_latents(0, "cat", range(2000), spec.latent)
+    return Generator([loop.step.networks.average], ["cat"], spec).generate(latents, np.zeros(2000, np.int32))
 
 
 def scorer(images: dict[tuple[str, str], NDArray[np.uint8]]) -> Score:

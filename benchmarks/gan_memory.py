@@ -41,7 +41,7 @@ def train(images: int, limit_mb: float) -> None:
     params = load(Path(__file__).parents[1])
     pin(params.compute)
     from tasks.data.images import read_images, write_image
-    from tasks.gan.model import Gan
+    from tasks.gan.build import build_loop
 
     peak, done = [0], threading.Event()
     watcher = threading.Thread(target=_watch, args=(peak, done))
@@ -51,7 +51,8 @@ def train(images: int, limit_mb: float) -> None:
         write_image(picture, np.random.default_rng(0).integers(0, 256, (SIZE_PX, SIZE_PX, 3), np.uint8))
         pixels = read_images([str(picture)] * images, SIZE_PX, 3, limit_mb)
     candidate = params.candidates["conditional"].model_copy(update=CHANGED)
-    Gan(pixels, np.arange(images, dtype=np.int32) % 3, 3, candidate, 0, 1, params.compute).train_epoch()
+    labels = np.arange(images, dtype=np.int32) % 3
+    build_loop(pixels, labels, 3, candidate, 0, 1, params.compute).train_epoch()
     done.set()
     watcher.join()
     print(peak[0] / 1000)

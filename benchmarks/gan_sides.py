@@ -141,7 +141,7 @@ def _equipoise(images: NDArray[np.uint8], threads: int, steps: int) -> Sides:
     params = load(ROOT)
     compute = params.compute.model_copy(update={"intra_op_threads": threads})
     pin(compute)
-    from tasks.gan.model import Gan
+    from tasks.gan.build import build_loop
 
     dcgan = params.candidates["dcgan"].model_copy(
         update={"g_learning_rate": 2e-5, "steps_per_epoch": steps, "ema": 0.0}
@@ -149,8 +149,8 @@ def _equipoise(images: NDArray[np.uint8], threads: int, steps: int) -> Sides:
     labels = np.zeros(len(images), np.int32)
 
     def train(shared_pass: bool) -> Callable[[int], object]:
-        gan = Gan(images, labels, 1, dcgan.model_copy(update={"shared_pass": shared_pass}), 0, 1000, compute)
-        return lambda _: gan.train_epoch()
+        loop = build_loop(images, labels, 1, dcgan.model_copy(update={"shared_pass": shared_pass}), 0, 1000, compute)
+        return lambda _: loop.train_epoch()
 
     return {"equipoise": train(False), "shared": train(True)}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.core.files import remove_others, replacing
+from tasks.core.files import TRAINING_STATE, remove_others, replacing
 from tasks.core.params import Params
 from tasks.data.manifest import class_names, read_manifest, rows_of
 from tasks.support.commands import stage_command
@@ -27,15 +27,16 @@ def select_generator(params: Params, out: Path, *, raw: Path, split: Path, gener
 
     KID is taken of every snapshot; guards are asked, and classifiers learn from the images, only of the `cas_snapshots`
     with the lowest KID of each training. `choose` has the rule; classes that need images are all but the largest in
-    train. Images of the splits train and validation are opened. Outputs of candidates that the parameters no longer
-    name are removed.
+    train. Images of the splits train and validation are opened. Outputs and states of candidates that the parameters
+    no longer name are removed.
 
     Raises:
         BadInput: no training left a snapshot.
     """
     from tasks.quality import records, scorer, select  # deferred: TensorFlow takes seconds to start
 
-    remove_others(generators, set(params.candidates))
+    for place in (generators, TRAINING_STATE):  # here, where no candidate is in training
+        remove_others(place, set(params.candidates))
     trainings, manifest = records.read_trainings(generators, params.candidates), read_manifest(split)
     needed, count = records.needed_classes(manifest), params.select_generator.cas_snapshots
     scores = scorer.read_scorer(params, manifest)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.core.files import read_json, sha256_of, write_json
+from tasks.core.files import TRAINING_STATE, read_json, sha256_of, write_json
 from tasks.core.params import Candidate, Guards, Images, Machine, Params, SelectGenerator, Training, load
 from tasks.data.images import write_image
 from tasks.data.manifest import read_manifest, rows_of, write_manifest
 from tasks.networks.checkpoints import Generator, draw_latents, identity_of, save_generator
-from tasks.networks.kinds import build_generator
+from tasks.networks.kinds import spec_of
 from tasks.networks.weights import Weights, get_weights, set_weights
 from tasks.report.selection import refusal_sentence, why_chosen, why_not
 from tasks.select_generator import select_generator
@@ -44,11 +44,13 @@ WARNED = STOPPED | {"detector": "d_wins", "epoch": 2, "consequence": "warn"}
 def _select(data: Path, candidates: dict[str, Candidate], **changed: object) -> None:
     params: Params = replace(load(ROOT), images=IMAGES, select_generator=SELECT, candidates=candidates, **changed)
     inputs = {name: data / name for name in select_generator.inputs}
-    select_generator(params, data / "generator", **inputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(data)
+        select_generator(params, data / "generator", **inputs)
 
 
 def _build(settings: dict, classes: int) -> Weights:
-    return get_weights(build_generator(settings, classes, dropout=0.0, seed=0, policy="float32"))
+    return get_weights(spec_of(settings).build_generator(classes, dropout=0.0, seed=0, policy="float32"))
 
 
 def _truth() -> Weights:
@@ -73,15 +75,15 @@ def _worse(weights: Weights, share: float) -> Weights:
 
 def _snapshot(folder: Path, weights: Weights, classes: list[str], settings: dict) -> None:
     folder.mkdir(parents=True)
-    save_generator(folder, [weights], classes, settings)
+    save_generator(folder, [weights], classes, spec_of(settings))
     np.savez(folder / "samples.npz", labels=np.arange(len(classes)))
 
 
 def _write_data(data: Path, weights: Weights) -> None:
     """Images of the splits, which the generator with these weights made; those of test have no files."""
-    network = build_generator(SETTINGS, len(CLASSES), dropout=0.0, seed=0, policy="float32")
+    network = spec_of(SETTINGS).build_generator(len(CLASSES), dropout=0.0, seed=0, policy="float32")
     set_weights(network, weights)
-    real, rows = Generator([network], CLASSES, SETTINGS["latent"]), []
+    real, rows = Generator([network], CLASSES, spec_of(SETTINGS)), []
     for split, counts in COUNTS.items():
         labels = np.repeat(np.arange(3, dtype=np.int32), counts)
         made = real.generate(draw_latents(9, split, range(len(labels)), SETTINGS["latent"]), labels)
@@ -109,7 +111,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_json(data / "generators/conditional/alarms.json", [WARNED, STOPPED])
     _snapshot(data / "generators/dcgan/seed_0/00008", _build(OTHER, 1), ["owl"], OTHER)
     write_json(data / "generators/dcgan/alarms.json", [])
-    (data / "generators/no_longer_named").mkdir()
+    for place in (data / "generators", data / TRAINING_STATE):
+        (place / "no_longer_named").mkdir(parents=True)
+    (data / TRAINING_STATE / "conditional").mkdir()
     _select(data, CANDIDATES)
     return data
 
@@ -132,6 +136,7 @@ def test_a_late_degradation_makes_it_choose_the_earlier_snapshot(data: Path, sel
     assert selection["generator_sha256"] == identity_of(data / "generator")
     assert not list((data / "generator").glob("*.png"))
     assert not (data / "generators/no_longer_named").exists()
+    assert [path.name for path in (data / TRAINING_STATE).iterdir()] == ["conditional"]
 
 
 def test_the_images_that_a_generator_has_seen_are_listed(data: Path) -> None:

@@ -11,7 +11,7 @@ from tasks.core.params import Images, Synthesize
 from tasks.data.images import read_images, write_image
 from tasks.data.manifest import read_manifest, write_manifest
 from tasks.networks.checkpoints import Generator, draw_latents, load_generator, save_generator
-from tasks.networks.kinds import build_generator
+from tasks.networks.kinds import spec_of
 from tasks.networks.weights import get_weights
 from tasks.support import environment
 from tasks.synthesize import LINEAGE, UNFILTERED, synthesize
@@ -20,7 +20,7 @@ from tests.synthesis import PARAMS
 COUNTS = {"bird": 60, "cat": 24, "dog": 50, "emu": 4, "fox": 30, "gnu": 20}
 MADE = ["gnu", "dog", "cat"]  # classes in the generator's own order; of cats and dogs it makes the real images, too
 IMAGES = Images(size_px=8, channels=1)
-GENERATOR = {"kind": "dcgan", "size_px": 8, "channels": 1, "latent": 8, "width": 16, "batch_norm": False}
+GENERATOR = spec_of({"kind": "dcgan", "size_px": 8, "channels": 1, "latent": 8, "width": 16, "batch_norm": False})
 SELECTION: dict[str, Any] = {
     "candidate": "dcgan",
     "seed": 1,
@@ -41,12 +41,12 @@ def _rows(counts: dict[str, int]) -> pd.DataFrame:
 
 
 def _generator() -> Generator:
-    networks = [build_generator(GENERATOR, 3, dropout=0.0, seed=seed, policy="float32") for seed in range(len(MADE))]
+    networks = [GENERATOR.build_generator(3, dropout=0.0, seed=seed, policy="float32") for seed in range(len(MADE))]
     for network in networks:  # not trained: it has to show something nevertheless
         for name in ("g_dense", "g_up_0", "g_up_1", "g_up_2", "g_pixels"):
             kernel = network.get_layer(name).kernel
             kernel.assign(kernel * 2)
-    return Generator(networks, MADE, 8)
+    return Generator(networks, MADE, GENERATOR)
 
 
 def _lay_out(root: Path) -> Path:

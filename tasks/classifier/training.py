@@ -23,7 +23,7 @@ from tasks.core.params import Arm, Augmentation, Params, Train
 from tasks.core.params.classifiers import augmentation_of
 from tasks.data.manifest import class_names, rows_of
 from tasks.networks.features import compile_outputs
-from tasks.networks.tables import layers_of
+from tasks.networks.layers import layers_of
 from tasks.networks.weights import Weights, get_weights, save_weights
 from tasks.support.errors import BadInput
 from tasks.support.events import tell_metrics

@@ -17,6 +17,7 @@ from tasks.support.progress import log
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 REFUSED = Path(".state/refused")  # the unfinished output of a stage that a check stopped, to be looked at
+TRAINING_STATE = Path(".state/train_gan")  # a folder for each candidate: from where a killed training goes on
 RAW_TABLE = "files.parquet"  # in data/raw: a row for each file, written by ingest and read by validate
 
 

@@ -1,66 +1,94 @@
 """All randomness of a GAN's epoch, drawn by numpy before the compiled steps that use it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.core.params import Candidate, Conditional
-from tasks.networks.augmentation import DiffAugment
+from tasks.gan.step import Draws, Structure
 
-_CHUNK_BYTES = 32_000_000  # of real images that are handed to TensorFlow at once; the draws depend on it
+CHUNK_BYTES = 32_000_000  # of real samples that are handed to TensorFlow at once; the draws depend on it
+
+Condition = Callable[[NDArray[np.int32], NDArray[np.float32]], Structure]  # of labels and ramps of one shape
+Changes = Callable[[tuple[int, ...], np.random.Generator], Structure]  # draws of changes for so many samples
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How an epoch is drawn.
+
+    Attributes:
+        batch: samples that G makes for its own update; D sees as many real and as many generated ones.
+        latent: numbers from which a sample is made.
+        ema: decay of the moving average of G's weights, once the first steps are done.
+        half_batches: D sees half as many.
+        label_power: classes are drawn in proportion to their number of samples to this power.
+        ramp_share: share of all steps over which the ramp of a condition grows from 0 to 1.
+        lecam_start: steps before LeCam's term counts.
+    """
+
+    steps_per_epoch: int
+    batch: int
+    latent: int
+    ema: float
+    d_steps: int = 1
+    half_batches: bool = False
+    label_power: float = 1.0
+    ramp_share: float = 0.0
+    lecam_start: int = 0
 
 
 def draw_steps(
-    images: NDArray[np.uint8],
+    samples: NDArray[Any],
     labels: NDArray[np.int32],
-    candidate: Candidate,
-    augmentation: DiffAugment,
+    drawing: Drawing,
+    condition: Condition,
+    changes: Changes,
     seed: int,
     epoch: int,
     epochs: int,
-) -> Iterator[tuple[NDArray[np.generic], ...]]:
-    """Real images and randomness of an epoch's steps, in chunks of steps: what `Gan.train_step` takes, stacked.
+) -> Iterator[Draws]:
+    """The draws of an epoch's steps, in chunks of steps: every leaf has an axis of steps before its own.
 
-    The random generator is the epoch's own, so there is none to save. Classes are drawn in proportion to
-    n_class^label_power, and generated images get the labels of the real ones.
+    The random generator is the epoch's own, so there is none to save. Generated samples get the labels of real ones.
 
     Args:
-        images: uint8 (n, size_px, size_px, channels), read where they are; labels int32 (n,).
+        samples: (n, ...), read where they are; labels int32 (n,).
         epoch: that are done of `epochs`.
     """
-    steps, batch = candidate.steps_per_epoch, candidate.batch
+    steps, batch, d_steps = drawing.steps_per_epoch, drawing.batch, drawing.d_steps
     rng = np.random.default_rng([seed, epoch])
     counts = np.bincount(labels)
-    power = candidate.label_power if isinstance(candidate, Conditional) else 1.0
-    weights = (counts**power / np.maximum(counts, 1))[labels]
+    weights = (counts**drawing.label_power / np.maximum(counts, 1))[labels]
     weights /= weights.sum()
-    seen = batch // 2 if candidate.half_batches else batch
-    size_px = images.shape[1]
-    at_once = max(1, _CHUNK_BYTES // (candidate.d_steps * seen * int(images[0].nbytes)))
+    seen = batch // 2 if drawing.half_batches else batch
+    at_once = max(1, CHUNK_BYTES // (d_steps * seen * int(samples[0].nbytes)))
     for start in range(0, steps, at_once):
         size = min(at_once, steps - start)
-        d_shape = (size, candidate.d_steps, seen)
+        d_shape = (size, d_steps, seen)
         indices = rng.choice(len(labels), d_shape, p=weights)
         made = rng.choice(len(labels), (size, batch), p=weights)
         if seen == batch:
             made = indices[:, -1]
-        yield (
-            images[indices],
-            labels[indices],
-            labels[made],
-            rng.standard_normal((*d_shape, candidate.latent), np.float32),
-            rng.standard_normal((size, batch, candidate.latent), np.float32),
-            augmentation.draw((size, candidate.d_steps, 2, seen), size_px, rng),
-            augmentation.draw((size, 2, batch), size_px, rng),
-            rng.integers(0, 2**31 - 1, (size, candidate.d_steps, 2, 2), np.int32),
-            _pace(candidate, epoch * steps + start + np.arange(size), epochs * steps),
+        ramp, decay, lecam_on = _pace(drawing, epoch * steps + start + np.arange(size), epochs * steps)
+        yield Draws(
+            samples=samples[indices],
+            condition=condition(labels[indices], np.broadcast_to(ramp[:, None, None], d_shape)),
+            g_condition=condition(labels[made], np.broadcast_to(ramp[:, None], made.shape)),
+            d_latents=rng.standard_normal((*d_shape, drawing.latent), np.float32),
+            g_latents=rng.standard_normal((size, batch, drawing.latent), np.float32),
+            d_changes=changes((size, d_steps, 2, seen), rng),
+            g_changes=changes((size, 2, batch), rng),
+            seeds=rng.integers(0, 2**31 - 1, (size, d_steps, 2, 2), np.int32),
+            decay=decay,
+            lecam_on=lecam_on,
         )
 
 
-def _pace(candidate: Candidate, done: NDArray[np.int64], steps: int) -> NDArray[np.float32]:
-    """Weight of the projection, decay of the average and whether LeCam's term counts, (n, 3) for n steps of all."""
-    share = candidate.ramp_share if isinstance(candidate, Conditional) else 0.0
-    ramp = np.minimum(1, done / max(1, share * steps))
-    decay = np.minimum(candidate.ema, (1 + done) / (10 + done))  # a warm-up: the first weights are forgotten
-    return np.stack([ramp, decay, done >= candidate.lecam_start], axis=1).astype(np.float32)
+def _pace(drawing: Drawing, done: NDArray[np.int64], steps: int) -> NDArray[np.float32]:
+    """Ramp, decay of the average and whether LeCam's term counts, (3, n) for n steps of all."""
+    ramp = np.minimum(1, done / max(1, drawing.ramp_share * steps))
+    decay = np.minimum(drawing.ema, (1 + done) / (10 + done))  # a warm-up: the first weights are forgotten
+    return np.stack([ramp, decay, done >= drawing.lecam_start]).astype(np.float32)

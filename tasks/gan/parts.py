@@ -1,27 +1,45 @@
-"""The GANs of which a candidate consists, each trained epoch by epoch, watched, scored and kept in snapshots."""
+"""The GANs of which a candidate consists, each trained, watched, scored and kept in snapshots."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.core.params import Candidate, Compute, Dcgan, TrainGan
-from tasks.gan.model import Gan
-from tasks.gan.resuming import load_state, save_state
+from tasks.core.params import Candidate, Compute, TrainGan
+from tasks.gan.build import build_loop, settings_of, spec_for
+from tasks.gan.loop import Loop, Record, Seen, Watch, train
 from tasks.gan.scores import diversities, kid
-from tasks.gan.watching import alarms
+from tasks.gan.watch import alarms
 from tasks.networks.checkpoints import Generator, draw_latents
 from tasks.networks.features import random_network
-from tasks.networks.weights import get_weights, save_weights
 from tasks.support.errors import BadInput
-from tasks.support.progress import bar
 
-Record = dict[str, Any]
-_STATE = "state.npz"
+
+@dataclass(frozen=True)
+class Setting:
+    """A candidate and what its GANs are trained with: training images uint8 (n, h, w, c), labels ascending."""
+
+    name: str
+    params: TrainGan
+    candidate: Candidate
+    compute: Compute
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    classes: list[str]
+
+
+class Listener(Protocol):
+    """Is told of trainings as they go on."""
+
+    def epoch(self, record: Record) -> None:
+        """A record with seed and part, as soon as it is known; those before a kill come again."""
+
+    def snapshot(self, seed: int, part: "Part", epoch: int, generator: Generator) -> None:
+        """A generator as it is in a snapshot that was just written."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +63,21 @@ class Part:
     epochs: int
 
 
-def parts_of(candidate: Candidate, classes: Sequence[str], labels: NDArray[np.int32]) -> list[Part]:
-    """The GANs of a candidate in the order of training; `labels` int32 (n,) are in ascending order.
+def parts_of(setting: Setting) -> list[Part]:
+    """The GANs of a candidate in the order of training.
 
-    A `conditional` is one GAN. A `dcgan` is one for each class, after a warm start on all of them where it has one.
+    It is one GAN, or one for each class wanted, by default all but the largest, after a warm start on all images where
+    it has one.
     """
-    if not isinstance(candidate, Dcgan):
+    candidate, classes, labels = setting.candidate, setting.classes, setting.labels
+    if not spec_for(candidate, setting.images).for_one_class:
         return [Part("all", "all", list(classes), slice(None), labels, candidate.epochs)]
-    counts = np.bincount(labels, minlength=len(classes))
+    settings, counts = settings_of(candidate), np.bincount(labels, minlength=len(classes))
     largest = classes[int(counts.argmax())]
-    wanted = [name for name in classes if name != largest] if candidate.classes is None else candidate.classes
+    wanted = [name for name in classes if name != largest] if settings["classes"] is None else settings["classes"]
     parts = []
-    if candidate.warm_start_epochs:
-        parts.append(Part("all", "warm", [], slice(None), np.zeros_like(labels), candidate.warm_start_epochs))
+    if epochs := settings["warm_start_epochs"]:
+        parts.append(Part("all", "warm", [], slice(None), np.zeros_like(labels), epochs))
     for name in wanted:
         first, last = np.searchsorted(labels, [classes.index(name), classes.index(name) + 1])
         parts.append(
@@ -73,110 +93,66 @@ def parts_of(candidate: Candidate, classes: Sequence[str], labels: NDArray[np.in
     return parts
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What all GANs of a candidate are trained with: training images uint8 (n, h, w, c), labels ascending."""
-
-    params: TrainGan
-    candidate: Candidate
-    compute: Compute
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    classes: list[str]
-
-
-def train_parts(
-    setting: Setting,
-    seed: int,
-    folder: Path,
-    tell: Callable[[Record], None],
-    show: Callable[[Part, Gan, Path], None],
-) -> Iterator[tuple[Part, Gan, list[Record]]]:
-    """Each GAN of a candidate once it is trained to its end or to an alarm that stops it, with its alarms.
+def train_parts(setting: Setting, seed: int, folder: Path, listener: Listener) -> Iterator[tuple[Part, Loop, Seen]]:
+    """Each GAN of a candidate once it is trained to its end or to an alarm that stops it.
 
     What an alarm stopped is no warm start: the classes then start afresh.
-
-    `folder` keeps the state of each and a file <epoch>.npz of averaged weights for each snapshot; a training that finds
-    its state there goes on from it.
-
-    Args:
-        tell: called with each epoch's record as soon as it is known, those before a kill included.
-        show: called after each snapshot with the file name of its picture.
+    `folder` keeps the state and the snapshots of each; a training that finds its state there goes on from it.
     """
-    warm = None
-    for part in parts_of(setting.candidate, setting.classes, setting.labels):
-        images, classes = setting.images[part.rows], max(1, len(part.classes))
-        gan = Gan(images, part.labels, classes, setting.candidate, seed, part.epochs, setting.compute)
+    candidate, warm = setting.candidate, None
+    for part in parts_of(setting):
+        images, named = setting.images[part.rows], {"seed": seed, "part": part.name if part.classes else "warm start"}
+        loop = build_loop(images, part.labels, max(1, len(part.classes)), candidate, seed, part.epochs, setting.compute)
         if warm is not None:
-            gan.start_from(warm)
-        score = _scorer(images, part.labels, setting.params.score_images, seed)
-        named = {"seed": seed, "part": part.name if part.classes else "warm start"}
-        raised = _train(gan, score, setting, folder / part.folder, named, tell, partial(show, part))
-        if not part.classes and not _stopped(raised):
-            warm = gan
-        yield part, gan, raised
+            loop.step.start_from(warm.step)
+        watch = _watch(setting, part, loop, seed, named, listener)
+        seen = train(loop, folder / part.folder, candidate.snapshot_every, watch, f"{named['part']}, seed {seed}")
+        if not part.classes and not seen.stopped:
+            warm = loop
+        yield part, loop, seen
 
 
-def _train(
-    gan: Gan,
-    score: Callable[[Gan], dict[str, float]],
-    setting: Setting,
-    folder: Path,
-    named: Record,
-    tell: Callable[[Record], None],
-    show: Callable[[Gan, Path], None],
-) -> list[Record]:
-    folder.mkdir(parents=True, exist_ok=True)
-    seen = load_state(folder / _STATE, gan) or {"history": [], "alarms": []}
-    history: list[Record] = seen["history"]
-    raised: list[Record] = seen["alarms"]
-    for record in history:
-        tell(named | record)
-    for _ in bar(range(gan.epoch, gan.epochs), f"{named['part']}, seed {named['seed']}", "epoch"):
-        metrics = gan.train_epoch()
-        history.append({"epoch": gan.epoch, **metrics, **score(gan)})
-        tell(named | history[-1])
-        now = alarms(history, setting.params.detectors, setting.candidate.loss)
-        raised += [named | vars(alarm) for alarm in now]
-        if _stopped(raised):
-            break
-        if gan.epoch % setting.candidate.snapshot_every == 0 or gan.epoch == gan.epochs:
-            save_weights(folder / f"{gan.epoch:05d}.npz", [get_weights(gan.average)])
-            show(gan, folder / f"{gan.epoch:05d}.png")
-            save_state(folder / _STATE, gan, {"history": history, "alarms": raised})
-    return raised
+def _watch(setting: Setting, part: Part, loop: Loop, seed: int, named: Record, listener: Listener) -> Watch:
+    average, images = loop.step.networks.average, setting.images[part.rows]
+    generator = Generator([average], part.classes or [part.name], spec_for(setting.candidate, images))
+    score = scorer(images, part.labels, setting.params.score_images, seed)
+
+    def raised(history: Sequence[Record]) -> list[Record]:
+        return [named | vars(alarm) for alarm in alarms(history, setting.params.detectors, setting.candidate.loss)]
+
+    return Watch(
+        score=partial(score, generator),
+        alarms=raised,
+        on_epoch=lambda record: listener.epoch(named | record),
+        on_snapshot=lambda: listener.snapshot(seed, part, loop.epoch, generator),
+    )
 
 
-def _stopped(raised: list[Record]) -> bool:
-    return any(alarm["consequence"] == "stop" for alarm in raised)
-
-
-def _scorer(
+def scorer(
     images: NDArray[np.uint8], labels: NDArray[np.int32], most: int, seed: int
-) -> Callable[[Gan], dict[str, float]]:
-    """A function from a GAN to its scores against some of its training images, by as many generated ones.
+) -> Callable[[Generator], dict[str, float]]:
+    """A function from a generator to its scores against some of its training images, by as many generated ones.
 
     Those are at most `most` in equal parts of all classes, so that a rare class is watched, and two of each at least.
 
     Raises:
         BadInput: no class has two different images, whose diversity a GAN could reach.
     """
-    rng, each = np.random.default_rng(seed), max(2, most // (int(labels.max()) + 1))
+    rng, of_class = np.random.default_rng(seed), max(2, most // (int(labels.max()) + 1))
     chosen = np.concatenate(
-        [np.sort(rng.permutation(np.flatnonzero(labels == kind))[:each]) for kind in np.unique(labels)]
+        [np.sort(rng.permutation(np.flatnonzero(labels == label))[:of_class]) for label in np.unique(labels)]
     )
-    real, kinds = images[chosen], labels[chosen]
+    real, shown = images[chosen], labels[chosen]
     extract = random_network(images.shape[1], images.shape[3], seed)
     features = extract(real)
-    varied = [kind for kind in np.unique(kinds) if (real[kinds == kind] != real[kinds == kind][:1]).any()]
+    varied = [label for label in np.unique(shown) if (real[shown == label] != real[shown == label][:1]).any()]
     if not varied:
         raise BadInput("no class has two different training images: a GAN cannot learn from them, add images")
-    kept = np.isin(kinds, varied)
-    compact = np.searchsorted(varied, kinds[kept]).astype(np.int32)
+    kept = np.isin(shown, varied)
+    compact = np.searchsorted(varied, shown[kept]).astype(np.int32)
 
-    def score(gan: Gan) -> dict[str, float]:
-        generator = Generator([gan.average], [], gan.settings["latent"])
-        made = generator.generate(draw_latents(seed, "scores", range(len(kinds)), generator.latent), kinds)
+    def score(generator: Generator) -> dict[str, float]:
+        made = generator.generate(draw_latents(seed, "scores", range(len(shown)), generator.latent), shown)
         spread = diversities(made[kept], compact, real[kept], compact)
         return {
             "kid": kid(features, extract(made)),

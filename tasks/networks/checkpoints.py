@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .kinds import build_generator, make
+from .kinds import Spec, as_json, spec_of
 from .pixels import to_bytes
 from .weights import Weights, load_weights, save_weights, set_weights
 
@@ -40,15 +40,14 @@ class Generator:
 
     Attributes:
         classes: names; an index into this list is a label below.
-        latent: numbers from which an image is made.
+        spec: of its networks; latent: numbers from which an image is made.
         image_shape: (size_px, size_px, channels).
     """
 
-    def __init__(self, networks: Sequence[keras.Model], classes: list[str], latent: int) -> None:
+    def __init__(self, networks: Sequence[keras.Model], classes: list[str], spec: Spec) -> None:
         """Args: one network for all classes, or one for each."""
-        self._networks, self.classes, self.latent = networks, classes, latent
-        _, height, width, channels = networks[0].output_shape
-        self.image_shape = (height, width, channels)
+        self._networks, self.spec, self.classes, self.latent = networks, spec, classes, spec.latent
+        self.image_shape = (spec.size_px, spec.size_px, spec.channels)
 
     def generate(self, latents: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
         """Images uint8 (n, size_px, size_px, channels) for latents float32 (n, latent) and labels int32 (n,).
@@ -60,7 +59,8 @@ class Generator:
             rows = np.flatnonzero(labels == number) if len(self._networks) > 1 else np.arange(len(labels))
             for start in range(0, len(rows), _AT_ONCE):
                 batch = rows[start : start + _AT_ONCE]
-                made = make(network, _filled_up(latents[batch]), _filled_up(labels[batch]), training=False)
+                condition = self.spec.condition(_filled_up(labels[batch]), np.ones(_AT_ONCE, np.float32))
+                made = self.spec.make(network, _filled_up(latents[batch]), condition, training=False)
                 images[batch] = to_bytes(made.numpy()[: len(batch)])
         return images
 
@@ -69,15 +69,14 @@ def _filled_up(values: NDArray[Any]) -> NDArray[Any]:
     return np.pad(values, [(0, _AT_ONCE - len(values)), *[(0, 0)] * (values.ndim - 1)])
 
 
-def save_generator(folder: Path, weights: list[Weights], classes: list[str], settings: dict[str, Any]) -> None:
+def save_generator(folder: Path, weights: list[Weights], classes: list[str], spec: Spec) -> None:
     """Write generator.npz and generator.json, equal bytes for equal weights.
 
     Args:
         weights: of one network for all classes, or of one for each.
         classes: names in label order.
-        settings: kind, size_px, channels, latent, width; depth, or batch_norm of a dcgan.
     """
-    text = json.dumps(settings | {"classes": classes}, indent=1, sort_keys=True)
+    text = json.dumps(as_json(spec) | {"classes": classes}, indent=1, sort_keys=True)
     (folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
     save_weights(folder / WEIGHTS, weights)
 
@@ -85,13 +84,13 @@ def save_generator(folder: Path, weights: list[Weights], classes: list[str], set
 def load_generator(folder: Path) -> Generator:
     """The generator that `save_generator` wrote into a folder."""
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    classes: list[str] = settings["classes"]
+    classes, spec = settings["classes"], spec_of(settings)
     networks = []
     for weights in load_weights(folder / WEIGHTS):
-        network = build_generator(settings, len(classes), dropout=0.0, seed=0, policy="float32")
+        network = spec.build_generator(len(classes), dropout=0.0, seed=0, policy="float32")
         set_weights(network, weights)
         networks.append(network)
-    return Generator(networks, classes, settings["latent"])
+    return Generator(networks, classes, spec)
 
 
 def identity_of(folder: Path) -> str:

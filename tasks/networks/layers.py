@@ -1,7 +1,8 @@
-"""Layers of both kinds of GAN: names decide their initial weights, and one policy their precision."""
+"""Layers of both kinds of GAN: names decide their initial weights, and one policy their precision; tables of layers."""
 
 import math
 import zlib
+from typing import Any
 
 import keras
 
@@ -110,3 +111,36 @@ class Layers:
 
     def _seed_of(self, name: str) -> int:
         return zlib.crc32(f"{self._seed}/{name}".encode()) >> 1
+
+
+def layers_of(model: keras.Model) -> list[dict[str, Any]]:
+    """A row for each layer of a functional model, inputs before what reads them, as JSON holds it.
+
+    A row has name, type, shape of the output without its first axis, number of parameters, names of the layers that it
+    reads (inputs), and details: the size of the kernel, the stride, a rate or slope, the activation if not linear.
+    """
+    rows = []
+    for operation in model.operations:
+        (node, *_) = operation._inbound_nodes  # networks here call each layer once
+        rows.append(
+            {
+                "name": operation.name,
+                "type": type(operation).__name__,
+                "shape": list(operation.output.shape[1:]),
+                "parameters": operation.count_params() if isinstance(operation, keras.Layer) else 0,
+                "inputs": list(dict.fromkeys(parent.operation.name for parent in node.parent_nodes)),
+                "details": _details(operation),
+            }
+        )
+    return rows
+
+
+def _details(operation: Any) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    if size := getattr(operation, "kernel_size", None):
+        details["kernel"] = list(size)
+    if (stride := max(getattr(operation, "strides", (1,)))) > 1:
+        details["stride"] = stride
+    details |= {name: value for name in ("rate", "negative_slope") if (value := getattr(operation, name, 0))}
+    activation = getattr(getattr(operation, "activation", None), "__name__", "linear")
+    return details if activation == "linear" else details | {"activation": activation}

@@ -4,14 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from tasks.core.params import Compute, Conditional, Dcgan
-from tasks.gan.model import Gan
-from tasks.networks.checkpoints import save_generator
-from tasks.networks.kinds import build_generator
+from tasks.core.params import Candidate, Compute, Conditional, Dcgan, Detector, load
+from tasks.gan.build import build_loop
+from tasks.gan.loop import Loop, Record
+from tasks.gan.parts import Part, Setting
+from tasks.gan.step import METRICS, part
+from tasks.networks.checkpoints import Generator, save_generator
+from tasks.networks.kinds import spec_of
 from tasks.networks.weights import get_weights
 
+ROOT = Path(__file__).parents[2]
 COMPUTE = Compute(intra_op_threads=1, xla=False, mixed_precision=False)
 _BOTH: dict[str, Any] = {
     "seeds": 1,
@@ -54,14 +59,45 @@ def noise(size_px: int = 8, channels: int = 1) -> tuple[NDArray[np.uint8], NDArr
 
 def save_untrained(folder: Path, classes: list[str], seed: int = 0) -> None:
     """Write a conditional generator of 8x8 grey images with its initial weights into a folder, which exists."""
-    settings = {"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 1}
-    network = build_generator(settings, len(classes), dropout=0.0, seed=seed, policy="float32")
-    save_generator(folder, [get_weights(network)], classes, settings)
+    spec = spec_of({"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 1})
+    network = spec.build_generator(len(classes), dropout=0.0, seed=seed, policy="float32")
+    save_generator(folder, [get_weights(network)], classes, spec)
 
 
-def gan_of(candidate: Conditional | Dcgan, compute: Compute = COMPUTE, seed: int = 0) -> Gan:
-    """A GAN on that noise, of all three classes or of one that holds them all."""
+def train_eagerly(loop: Loop) -> dict[str, float]:
+    """The means over an epoch's steps, taken without the seconds that compiling them takes."""
+    of_steps = []
+    for draws in loop.draw(0):
+        for number in range(len(draws.samples)):
+            draws_of_step = part(tf.nest.map_structure(tf.constant, draws), number)
+            of_steps.append(loop.step(draws_of_step).numpy())
+            loop.step.follow(draws_of_step.decay)
+    return dict(zip(METRICS, np.mean(of_steps, axis=0).tolist(), strict=True))
+
+
+def loop_of(candidate: Candidate, compute: Compute = COMPUTE, seed: int = 0) -> Loop:
+    """A training on that noise, of all three classes or of one that holds them all."""
     images, labels = noise()
-    if isinstance(candidate, Dcgan):
-        return Gan(images, np.zeros_like(labels), 1, candidate, seed, candidate.epochs, compute)
-    return Gan(images, labels, 3, candidate, seed, candidate.epochs, compute)
+    if candidate.kind == "dcgan":
+        return build_loop(images, np.zeros_like(labels), 1, candidate, seed, candidate.epochs, compute)
+    return build_loop(images, labels, 3, candidate, seed, candidate.epochs, compute)
+
+
+class Quiet:
+    """A listener to trainings that does nothing."""
+
+    def epoch(self, record: Record) -> None:
+        pass
+
+    def snapshot(self, seed: int, part: Part, epoch: int, generator: Generator) -> None:
+        pass
+
+
+def setting_of(candidate: Candidate, images: NDArray[np.uint8] | None = None, **detectors: Detector) -> Setting:
+    """A candidate on that noise, or on other images of its labels, scored on a few; nothing stops it by default."""
+    shipped = load(ROOT).train_gan
+    watched = {"collapse": shipped.detectors.collapse.model_copy(update={"consequence": "warn"})} | detectors
+    params = shipped.model_copy(update={"detectors": shipped.detectors.model_copy(update=watched), "score_images": 10})
+    noisy, labels = noise()
+    pixels = noisy if images is None else images
+    return Setting("noisy", params, candidate, COMPUTE, pixels, labels, ["0", "1", "2"])

@@ -2,36 +2,41 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from tasks.core.files import sha256_of
 from tasks.networks.checkpoints import Generator, draw_latents, load_generator, save_generator
-from tasks.networks.kinds import build_generator
+from tasks.networks.kinds import Spec, spec_of
 from tasks.networks.serving import ClassGenerator
 from tasks.networks.weights import get_weights
 
 CLASSES = ["cat", "dog"]
-SETTINGS: dict[str, dict[str, Any]] = {
-    "conditional": {"kind": "conditional", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "depth": 1},
-    "dcgan": {"kind": "dcgan", "size_px": 8, "channels": 1, "latent": 4, "width": 16, "batch_norm": True},
+SHAPE: dict[str, Any] = {"size_px": 8, "channels": 1, "latent": 4, "width": 16}
+SPECS: dict[str, Spec] = {
+    "conditional": spec_of({"kind": "conditional", **SHAPE, "depth": 1}),
+    "dcgan": spec_of({"kind": "dcgan", **SHAPE, "batch_norm": True}),
 }
 
 
 def build(kind: str) -> Generator:
+    return Generator(networks_of(kind), CLASSES, SPECS[kind])
+
+
+def networks_of(kind: str) -> list[keras.Model]:
     """One network for both classes, or one for each."""
     seeds = [3] if kind == "conditional" else [3, 4]
-    networks = [build_generator(SETTINGS[kind], 2, dropout=0.0, seed=seed, policy="float32") for seed in seeds]
-    return Generator(networks, CLASSES, latent=4)
+    return [SPECS[kind].build_generator(2, dropout=0.0, seed=seed, policy="float32") for seed in seeds]
 
 
 def save(folder: Path, kind: str) -> None:
     folder.mkdir()
-    save_generator(folder, [get_weights(network) for network in build(kind)._networks], CLASSES, SETTINGS[kind])
+    save_generator(folder, [get_weights(network) for network in networks_of(kind)], CLASSES, SPECS[kind])
 
 
-@pytest.fixture(params=SETTINGS)
+@pytest.fixture(params=SPECS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tasks.gan.losses import LOSSES, accuracies, hinge, lecam, non_saturating, relativistic
+from tasks.gan.objectives import (
+    LOSSES,
+    Objective,
+    approximate,
+    exact,
+    hinge,
+    lecam,
+    non_saturating,
+    relativistic,
+)
+
+WEIGHTS = tf.reshape(tf.range(16, dtype=tf.float32), (1, 4, 4, 1))
+SEED = tf.constant([0, 1])
 
 
 def test_non_saturating_of_a_discriminator_that_cannot_tell() -> None:
@@ -77,13 +89,46 @@ def test_relativistic_sees_differences_only() -> None:
 
 def test_accuracies() -> None:
     real, fake = tf.constant([3.0, 1.0, -1.0, 4.0]), tf.constant([-2.0, 1.0, -1.0, -3.0])
-    assert [float(share) for share in accuracies(real, fake, "non_saturating")] == [0.75, 0.75]
-    shifted = [float(share) for share in accuracies(real + 100, fake + 100, "relativistic")]
+    assert [float(share) for share in Objective("non_saturating").accuracies(real, fake)] == [0.75, 0.75]
+    shifted = [float(share) for share in Objective("relativistic").accuracies(real + 100, fake + 100)]
     assert shifted == [0.75, 0.75]
-    hinged = [float(share) for share in accuracies(real, fake, "hinge")]
+    hinged = [float(share) for share in Objective("hinge").accuracies(real, fake)]
     assert hinged == [0.75, 0.75]
 
 
 def test_the_accuracies_of_different_numbers_of_real_and_generated_images() -> None:
-    shares = accuracies(tf.constant([1.0, -1.0]), tf.constant([-1.0, -1.0, 1.0, -1.0]), "hinge")
+    shares = Objective("hinge").accuracies(tf.constant([1.0, -1.0]), tf.constant([-1.0, -1.0, 1.0, -1.0]))
     assert [float(share) for share in shares] == [0.5, 0.75]
+
+
+def _linear(images: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(images * WEIGHTS, axis=[1, 2, 3])
+
+
+def test_the_penalty_of_a_linear_discriminator_is_its_squared_weight() -> None:
+    images = tf.ones((3, 4, 4, 1))
+    assert float(exact(_linear, images, _linear(images), SEED)) == pytest.approx(sum(at**2 for at in range(16)))
+
+
+def test_the_approximation_has_the_same_expectation() -> None:
+    images = tf.zeros((4000, 4, 4, 1))
+    found = float(approximate(_linear, images, _linear(images), SEED))
+    assert found == pytest.approx(sum(at**2 for at in range(16)), rel=0.1)  # standard error sqrt(2 / 4000), 2%
+    other = float(approximate(_linear, images, _linear(images), SEED + 1))
+    assert other != found
+
+
+def test_a_flat_discriminator_is_not_penalised() -> None:
+    images = tf.constant(np.random.default_rng(0).normal(size=(3, 4, 4, 1)), tf.float32)
+
+    def flat(values: tf.Tensor) -> tf.Tensor:
+        return tf.ones(3) + 0 * tf.reduce_sum(values, axis=[1, 2, 3])
+
+    for penalty in (exact, approximate):
+        assert float(penalty(flat, images, flat(images), SEED)) == 0
+
+
+def test_penalties_take_samples_of_any_shape() -> None:
+    points = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+    value = exact(lambda samples: 3 * samples[:, 0] - 4 * samples[:, 1], points, tf.zeros(2), SEED)
+    assert float(value) == pytest.approx(25)

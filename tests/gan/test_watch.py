@@ -8,7 +8,7 @@ import pytest
 
 from tasks.core.files import write_json
 from tasks.core.params import Detector, Detectors
-from tasks.gan.watching import Alarm, alarms
+from tasks.gan.watch import Alarm, alarms
 
 LOSSES = ("non_saturating", "hinge", "relativistic")
 DETECTORS = Detectors(
@@ -84,27 +84,17 @@ def test_d_loss_near_zero() -> None:
     history = _changed("d_loss", lambda _: 0.0123, range(20, 40))
     assert ("d_loss_zero", 24) in _raised(history)
     [alarm] = [alarm for alarm in _all_alarms(history) if alarm.detector == "d_loss_zero"]  # once, not in each epoch
-    assert asdict(alarm) | {"sentence": ""} == {
+    assert asdict(alarm) == {
         "detector": "d_loss_zero",
         "epoch": 24,
         "value": 0.0123,
         "threshold": 0.02,
+        "windows": 5,
         "consequence": "warn",
-        "sentence": "",
+        "columns": (),
     }
-    assert alarm.sentence == (
-        "D's loss is 0.0123, below 0.02 for 5 epochs: it is 1.39 where D cannot tell and 0 where D is sure of every "
-        "image. D has won and teaches G little: lower d_learning_rate or d_steps, raise d_dropout, or augment more "
-        "(translation_share, cutout_share)."
-    )
     assert "d_loss_zero" not in dict(_raised(_changed("d_loss", lambda _: 0.0123, range(20, 24))))
     assert "d_loss_zero" not in dict(_raised(_changed("d_loss", lambda _: 0.02, range(20, 40))))
-
-
-@pytest.mark.parametrize(("loss", "chance"), [("non_saturating", "1.39"), ("hinge", "2"), ("relativistic", "0.69")])
-def test_d_loss_of_zero_is_explained_for_each_loss(loss: str, chance: str) -> None:
-    [alarm] = alarms([row | {"d_loss": 0.0} for row in _healthy(5, loss)], DETECTORS, loss)
-    assert f"below 0.02 for 5 epochs: it is {chance} where D cannot tell and 0 where " in alarm.sentence
 
 
 def test_a_stretch_raises_one_alarm_and_the_next_stretch_another() -> None:
@@ -117,7 +107,6 @@ def test_a_sudden_drop_of_d_loss() -> None:
     [alarm] = _all_alarms(history)
     usual = float(np.median([row["d_loss"] for row in history[19:29]]))
     assert (alarm.detector, alarm.epoch, alarm.value) == ("d_loss_drop", 30, round(0.3 / usual, 6))
-    assert "ten epochs before, below 0.3 for 1 epoch: D has suddenly found" in alarm.sentence
     assert _raised(_changed("d_loss", lambda _: 0.45, range(30, 61))) == []
     assert _raised(_changed("d_loss", lambda _: 0.3, range(10, 11))) == []  # nine epochs before tell nothing yet
     assert _raised(_changed("d_loss", lambda _: 0.3, range(11, 12))) == [("d_loss_drop", 11)]
@@ -150,7 +139,6 @@ def test_an_unsteady_d_loss() -> None:
     history = _changed("d_loss_spread", lambda _: 4 * first, range(40, 50))
     [alarm] = _all_alarms(history)
     assert (alarm.detector, alarm.epoch, alarm.value) == ("d_loss_unsteady", 42, 4.0)
-    assert "varies 4 times as much within an epoch as in the first ten, above 3 for 3 epochs;" in alarm.sentence
     assert _raised(_changed("d_loss_spread", lambda _: 2.9 * first, range(40, 50))) == []
     assert _raised(_changed("d_loss_spread", lambda _: 9 * first, range(40, 42))) == []
     for epoch, expected in ((10, []), (11, [("d_loss_unsteady", 11)])):  # the first ten are not judged
@@ -169,7 +157,6 @@ def test_d_wins_on_both_sides_only() -> None:
     history = [row | {"real_accuracy": 0.99, "fake_accuracy": 1.0} for row in _healthy(30)]
     [alarm] = _all_alarms(history)
     assert (alarm.detector, alarm.epoch, alarm.value) == ("d_wins", 10, 0.99)
-    assert alarm.sentence.startswith("D is right about 99.0% of real and of generated images or more, above 98.0% for")
     for side in ("real_accuracy", "fake_accuracy"):  # D calls everything real, or everything generated
         assert _raised(_changed(side, lambda _: 1.0, range(1, 61))) == []
 
@@ -185,7 +172,6 @@ def test_a_collapse_stops() -> None:
     history = _changed("diversity_least", lambda _: 0.05, range(20, 61))
     [alarm] = _all_alarms(history)
     assert (alarm.detector, alarm.epoch, alarm.value, alarm.consequence) == ("collapse", 29, 0.05, "stop")
-    assert "differ 0.05 times as much as real ones, below 0.1 for 10 epochs: G makes one image" in alarm.sentence
     assert _raised(_changed("diversity_least", lambda _: 0.05, range(20, 29))) == []
     [warning] = _all_alarms(history, _only("collapse", consequence="warn"))
     assert warning.consequence == "warn"
@@ -204,7 +190,6 @@ def test_g_pleases_d_with_garbage() -> None:
     [alarm] = _all_alarms(history)
     # From epoch 1 to 11 G's loss falls by .2 of 1.98, KID rises by .02 of .102.
     assert (alarm.detector, alarm.epoch, alarm.value) == ("g_loss_falls_kid_rises", 11, round(0.2 / 1.98, 6))
-    assert "fell and KID rose by a share of 0.101 or more, above 0.1, over 10 epochs" in alarm.sentence
     for g_slope, kid_slope in ((-0.02, -0.0015), (0.02, 0.002), (0.02, -0.0015), (-0.01, 0.002), (-0.02, 0.001)):
         other = _drifting(lambda e, s=g_slope: 2 + s * e, lambda e, s=kid_slope: 0.1 + s * e, every)
         assert _raised(other) == [], (g_slope, kid_slope)
@@ -264,7 +249,7 @@ def test_a_number_that_is_not_finite_always_stops(value: float, column: str) -> 
     history = _changed(column, lambda _: value, range(12, 13))[:12]
     [alarm] = _all_alarms(history)
     assert (alarm.detector, alarm.epoch, alarm.value, alarm.consequence) == ("not_finite", 12, 1, "stop")
-    assert alarm.sentence.startswith(f"{column} is no finite number: training has diverged")
+    assert alarm.columns == (column,)
 
 
 def test_numbers_that_are_not_finite_are_all_named_and_leave_no_other_alarm() -> None:
@@ -272,7 +257,7 @@ def test_numbers_that_are_not_finite_are_all_named_and_leave_no_other_alarm() ->
     history[-1] |= {"g_loss": math.nan, "kid": math.inf}
     [alarm] = alarms(history, DETECTORS, "relativistic")
     assert alarm.value == 2
-    assert alarm.sentence.startswith("g_loss, kid is no finite number")
+    assert alarm.columns == ("g_loss", "kid")
 
 
 def test_a_resumed_training_sees_the_same_alarms_and_json_holds_them(tmp_path: Path) -> None:

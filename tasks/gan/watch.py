@@ -1,4 +1,4 @@
-"""Signs that a training of a GAN has gone wrong, found in its history of one row per epoch.
+"""Signs that a training of a GAN has gone wrong, in its history of one row per epoch.
 
 A history has one mapping per epoch: epoch, g_loss, d_loss (without penalties), d_loss_spread (standard deviation of D's
 loss over the steps of the epoch), real_accuracy, fake_accuracy, g_gradient and d_gradient (mean norms over all
@@ -21,46 +21,23 @@ _Measure = Callable[[History], float]  # from a history to the value of its last
 _COMPARED = 10  # epochs that make up "the last" and "the first"; with fewer nothing is usual yet
 _TINY = 1e-12  # divides where a value is 0
 
-# What D's loss of 0 means. All three losses are the sum or mean of terms of at least 0, so each image has to be right.
-_ZERO = {
-    "non_saturating": "it is 1.39 where D cannot tell and 0 where D is sure of every image",
-    "hinge": "it is 2 where D cannot tell and 0 where every image is beyond D's margin, which leaves D no gradient",
-    "relativistic": "it is 0.69 where D cannot tell and 0 where D rates each real image far above a generated one",
-}
-_SENTENCES = {
-    "d_loss_zero": "D's loss is {value:.3g}, below {threshold:g} for {span}: {zero}. D has won and teaches G little: "
-    "lower d_learning_rate or d_steps, raise d_dropout, or augment more (translation_share, cutout_share).",
-    "d_loss_drop": "D's loss fell to {value:.3g} of its usual value in the ten epochs before, below {threshold:g} for "
-    "{span}: D has suddenly found what gives generated images away: go back to a snapshot before it, lower "
-    "d_learning_rate, or augment more (translation_share, cutout_share).",
-    "d_loss_unsteady": "D's loss varies {value:.3g} times as much within an epoch as in the first ten, above "
-    "{threshold:g} for {span}; in health it varies less and less: lower both learning rates, or raise batch or "
-    "gradient_penalty.",
-    "d_wins": "D is right about {value:.1%} of real and of generated images or more, above {threshold:.1%} for {span}: "
-    "it knows the training images by heart or G makes nothing like them: lower d_learning_rate or d_steps, raise "
-    "d_dropout or lecam, or augment more (translation_share, cutout_share).",
-    "gradient_norm": "The larger gradient norm of G and D is {value:.6g}, above {threshold:g} for {span}: training is "
-    "about to diverge: lower both learning rates, or raise gradient_penalty.",
-    "collapse": "Images of the least varied class differ {value:.3g} times as much as real ones, below {threshold:g} "
-    "for {span}: G makes one image again and again: take an earlier snapshot, lower g_learning_rate, raise "
-    "gradient_penalty or d_steps, or augment more (translation_share, cutout_share).",
-    "g_loss_falls_kid_rises": "G's loss fell and KID rose by a share of {value:.3g} or more, above {threshold:g}, over "
-    "{span}: G pleases D with worse and worse images: take an earlier snapshot, raise d_learning_rate or d_steps, or "
-    "lower g_learning_rate.",
-}
-_BELOW = ("d_loss_zero", "d_loss_drop", "collapse")  # is found where the value is below; all others, above
+_BELOW = ("d_loss_zero", "d_loss_drop", "collapse")  # raises where the value is below the threshold; all others, above
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A sign that was found: `value` was beyond `threshold` in the epoch and as many before it as the detector asks."""
+    """A sign: `value` was beyond `threshold` in the epoch, and in so many `windows` that end with it.
+
+    `columns` names those that are not finite numbers, for the detector `not_finite`; their number is the value.
+    """
 
     detector: str
     epoch: int
     value: float
     threshold: float
+    windows: int
     consequence: Literal["warn", "stop"]
-    sentence: str
+    columns: tuple[str, ...] = ()
 
 
 def alarms(history: History, detectors: Detectors, loss: str) -> list[Alarm]:
@@ -74,18 +51,17 @@ def alarms(history: History, detectors: Detectors, loss: str) -> list[Alarm]:
     """
     if not history:
         return []
-    if broken := [name for name, value in history[-1].items() if not math.isfinite(value)]:
-        return [_not_finite(history, broken)]
-    found = []
+    epoch = int(history[-1]["epoch"])
+    if broken := tuple(name for name, value in history[-1].items() if not math.isfinite(value)):
+        return [Alarm("not_finite", epoch, float(len(broken)), 0.0, 1, "stop", broken)]
+    raised = []
     for name, detector in detectors:
         whole = name in ("d_loss_drop", "g_loss_falls_kid_rises")
         measure = _measure(name, detector.windows, loss)
         if _begins(history, measure, name in _BELOW, detector, whole):
-            value, span = measure(history), "1 epoch" if detector.windows == 1 else f"{detector.windows} epochs"
-            texts = {"value": value, "threshold": detector.threshold, "span": span, "zero": _ZERO[loss]}
-            sentence, epoch = _SENTENCES[name].format(**texts), int(history[-1]["epoch"])
-            found.append(Alarm(name, epoch, round(value, 6), detector.threshold, detector.consequence, sentence))
-    return found
+            value = round(measure(history), 6)
+            raised.append(Alarm(name, epoch, value, detector.threshold, detector.windows, detector.consequence))
+    return raised
 
 
 def _begins(history: History, measure: _Measure, below: bool, detector: Detector, whole: bool) -> bool:
@@ -100,14 +76,6 @@ def _begins(history: History, measure: _Measure, below: bool, detector: Detector
     if whole:
         return beyond[0] and not any(beyond[1:])
     return len(beyond) >= detector.windows and all(beyond[: detector.windows]) and not any(beyond[detector.windows :])
-
-
-def _not_finite(history: History, broken: list[str]) -> Alarm:
-    sentence = (
-        f"{', '.join(broken)} is no finite number: training has diverged, its weights are lost: take an earlier "
-        f"snapshot, and lower both learning rates or raise gradient_penalty."
-    )
-    return Alarm("not_finite", int(history[-1]["epoch"]), float(len(broken)), 0.0, "stop", sentence)
 
 
 def _drop(windows: int) -> _Measure:
