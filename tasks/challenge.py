@@ -37,7 +37,7 @@ def challenge(
         champion: folder of its files.
         arm: the arm with synthetic images that earned today's yes.
     """
-    from tasks.classifier.examples import read_examples  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.feeding import read_examples  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.prediction import predict_arm
     from tasks.evidence.comparison import difference_of
 

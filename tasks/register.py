@@ -35,7 +35,7 @@ CODE = [  # what loading and using a generator imports
     "tasks/networks/conditional.py",
     "tasks/networks/dcgan.py",
     "tasks/networks/layers.py",
-    "tasks/networks/kinds.py",
+    "tasks/networks/checkpoints.py",
     "tasks/networks/sampling.py",
     "tasks/networks/serving.py",
     "tasks/support/__init__.py",

@@ -10,8 +10,7 @@ from tasks.core.files import read_json, sha256_of, write_json
 from tasks.core.params import Images, Synthesize
 from tasks.data.images import read_images, write_image
 from tasks.data.manifest import read_manifest, write_manifest
-from tasks.networks.checkpoints import Generator, draw_latents, load_generator, save_generator
-from tasks.networks.kinds import spec_of
+from tasks.networks.checkpoints import Generator, draw_latents, load_generator, save_generator, spec_of
 from tasks.networks.weights import get_weights
 from tasks.support import environment
 from tasks.synthesize import LINEAGE, UNFILTERED, synthesize
