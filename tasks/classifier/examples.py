@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.core.params import Arm, Params
-from tasks.core.params.roles import side_px
+from tasks.core.params.classifiers import side_px
 from tasks.data.images import read_images
 from tasks.data.manifest import label_indices, rows_of
 

@@ -20,7 +20,7 @@ from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.steps import build_optimizer, compile_steps, post_hoc
 from tasks.core.files import write_json
 from tasks.core.params import Arm, Augmentation, Params, Train
-from tasks.core.params.roles import augmentation_of
+from tasks.core.params.classifiers import augmentation_of
 from tasks.data.manifest import class_names, rows_of
 from tasks.networks.features import compile_outputs
 from tasks.networks.layers import layers_of

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.core.params import Arm, Evaluate
-from tasks.core.params.roles import twin_of
+from tasks.core.params.classifiers import twin_of
 from tasks.evidence import metrics
 from tasks.evidence.results import ArmResult, ClassGain, Comparison, Result, scores_of
 from tasks.evidence.statistics import Difference, Gains, compare, gap_share, holm, resolution, sign_flip

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.core.params import Arm, Evaluate
-from tasks.core.params.roles import free_arms, generative_arms
+from tasks.core.params.classifiers import free_arms, generative_arms
 from tasks.evidence.statistics import Difference
 
 YES, NO = "synthesise", "do not synthesise"

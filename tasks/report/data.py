@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.core.params.roles import side_px
+from tasks.core.params.classifiers import side_px
 from tasks.data.images import read_images
 from tasks.data.manifest import rows_of
 from tasks.report.quarantine import draw_quarantine

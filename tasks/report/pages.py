@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tasks.core.params.roles import free_arms, generative_arms
+from tasks.core.params.classifiers import free_arms, generative_arms
 from tasks.report.data import data_section
 from tasks.report.filter import abstentions
 from tasks.report.generator import generator_section

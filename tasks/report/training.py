@@ -7,7 +7,7 @@ import pandas as pd
 
 from tasks.core.files import read_json
 from tasks.core.params import Arm
-from tasks.core.params.roles import side_px
+from tasks.core.params.classifiers import side_px
 from tasks.evidence.results import ArmResult, Comparison
 from tasks.report.batches import draw_training
 from tasks.report.network_plot import draw_network

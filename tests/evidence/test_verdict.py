@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.core.params import Evaluate
-from tasks.core.params.roles import free_arms, generative_arms, twin_of
+from tasks.core.params.classifiers import free_arms, generative_arms, twin_of
 from tasks.evidence.statistics import Difference, compare, sign_flip
 from tasks.evidence.verdict import NO, NO_CLASS, YES, Evidence, Verdict, choose_pair, decide
 from tests.classifier.examples import arm, made, mixed

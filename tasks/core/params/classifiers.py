@@ -1,9 +1,11 @@
 """Sections on classifiers: networks, arms, and how arms are compared."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tasks.core.params.data import Images
 from tasks.core.params.section import Name, Section, Seed, Share
 
 _SHA256 = "64 digits, 0 to 9 and a to f"
@@ -183,3 +185,32 @@ class Evaluate(Section):
     """Mean recall that classes which are not rare may lose, by the bound of its interval."""
     max_calibration_loss: Share
     """By how much the expected calibration error may be worse, after temperature scaling."""
+
+
+def generative_arms(arms: Mapping[str, Arm]) -> list[str]:
+    """Names of the arms with images of a generator, but for those with images that a user does not have."""
+    return [name for name, arm in arms.items() if arm.synthetic_share and not arm.twin and not arm.withheld]
+
+
+def free_arms(arms: Mapping[str, Arm]) -> list[str]:
+    """Names of the arms that cost nothing: real images only, no controls, and none that a user does not have."""
+    return [name for name, arm in arms.items() if not arm.synthetic_share and not arm.withheld]
+
+
+def twin_of(arms: Mapping[str, Arm], name: str) -> str | None:
+    """Name of the arm that differs from a generative one in nothing but real images in place of synthetic ones.
+
+    Whether images are filtered does not matter to it.
+    """
+    wanted = [arms[name].model_copy(update={"twin": True, "filtered": filtered}) for filtered in (True, False)]
+    return next((other for other, arm in arms.items() if arm in wanted), None)
+
+
+def augmentation_of(augmentations: Mapping[str, Augmentation], arm: Arm) -> Augmentation | None:
+    """How an arm's training images are changed at random; None leaves them as they are."""
+    return augmentations[arm.augmentation] if arm.augmentation else None
+
+
+def side_px(train: Train, images: Images) -> int:
+    """Side of the images that classifiers see."""
+    return train.size_px or images.size_px

@@ -5,10 +5,19 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from tasks.core.params.classifiers import LEAST_SIDE_PX, Arm, Augmentation, Evaluate, Train
+from tasks.core.params.classifiers import (
+    LEAST_SIDE_PX,
+    Arm,
+    Augmentation,
+    Evaluate,
+    Train,
+    free_arms,
+    generative_arms,
+    side_px,
+    twin_of,
+)
 from tasks.core.params.data import Cleanup, Compute, Images, Ingest, Machine, Split, Validate
 from tasks.core.params.generators import Candidate, SelectGenerator, Synthesize, TrainGan
-from tasks.core.params.roles import free_arms, generative_arms, side_px, twin_of
 from tasks.core.params.section import Name
 
 
