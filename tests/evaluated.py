@@ -1,22 +1,25 @@
 """A project with a generator and a report on it, as far as the registry looks at them."""
 
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
 
 from tasks.core.files import write_json
 from tasks.core.params import load
-from tasks.evaluate import judged
+from tasks.evidence.results import hashes_of
 from tasks.networks.checkpoints import identity_of
 from tasks.register import register
 from tasks.registry.champion import MODEL, Registry
 from tasks.registry.decisions import Decision
 from tests.gan.candidates import save_untrained
+from tests.parameters import ROOT
 
 YES, NO = "synthesise", "do not synthesise"
-PARAMS = load(Path(__file__).parents[1] / "params.yaml")
+PARAMS = load(ROOT)
 ROWS = pd.DataFrame(
     [
         (f"data/raw/{label}/{number}.png", label, f"{label}{number}", f"{label}{number}", split)
@@ -30,20 +33,29 @@ ROWS = pd.DataFrame(
 def save_generator(folder: Path, rows: pd.DataFrame, classes: list[str], seed: int) -> None:
     """Write the files of a generator that has seen the images of `rows` in train and validation."""
     save_untrained(folder, classes, seed)
-    write_json(folder / "selection.json", {"scores": {"kid": 0.25}, "generator_sha256": identity_of(folder)})
+    selection = {"scores": {"kid": 0.25}, "run": "conditional/0/00030", "classes": {}}
+    write_json(folder / "selection.json", selection | {"generator_sha256": identity_of(folder)})
     seen = rows[rows["split"].isin(["train", "validation"])]
     seen[["sha256", "label", "split"]].to_csv(folder / "seen.csv", index=False)
 
 
+def lay_project(root: Path, empty_store: Path) -> None:
+    """Put parameters, an empty listing and an empty store into a project."""
+    for name in ("params.yaml", "tuning.yaml", "dvc.yaml", ".gitignore"):
+        shutil.copyfile(ROOT / name, root / name)
+    shutil.copyfile(empty_store, root / "mlflow.db")
+    (root / "data").mkdir(exist_ok=True)
+    write_json(root / "data/sources.json", {})
+
+
 class Evaluated:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, empty_store: Path) -> None:
         self.data = root / "data"
-        (root / "params.yaml").write_text("a: 1\n")
-        write_json(self.data / "sources.json", {})
-        for name in ("generator", "report", "split", "synthetic", "classifiers"):
+        lay_project(root, empty_store)
+        for name in ("generator", "evaluation", "report", "split", "synthetic", "classifiers"):
             (self.data / name).mkdir()
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-        for command in (["init", "--quiet"], [*identity, "commit", "--quiet", "--allow-empty", "--message=start"]):
+        for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message=start"]):
             subprocess.run(["git", *command], cwd=root, check=True)
         self.generator(seed=0)
 
@@ -52,20 +64,38 @@ class Evaluated:
         rows.to_parquet(self.data / "split/manifest.parquet")
         save_generator(self.data / "generator", rows, ["cat", "dog"], seed)
 
-    def register(self, verdict: str, mean: float = 0.02) -> str:
-        """Register under this verdict and difference of balanced accuracies; the line on the version."""
-        report = self.data / "report"
-        write_json(
-            report / "verdict.json", {"verdict": verdict, "reasons": ["Because.", "And so."]} | judged(self.data)
-        )
-        gain = {"mean": mean, "low": 0.01, "high": 0.03, "sign_flip_p": 0.03}
-        write_json(report / "metrics.json", {"pair": ["gan_mixup", "mixup"], "gain": gain})
+    def register(self, verdict: str, mean: float = 0.02, max_calibration_loss: float = 0.01) -> str:
+        """Register under this verdict, see `verdict_of`; the line on the version."""
+        folders = [self.data / name for name in ("split", "synthetic", "classifiers", "generator")]
+        values = verdict_of(verdict, mean, max_calibration_loss) | hashes_of(*folders)
+        write_json(self.data / "evaluation/verdict.json", values)
         return register(PARAMS).splitlines()[0]
 
 
+def verdict_of(answer: str, mean: float = 0.02, max_calibration_loss: float = 0.01) -> dict[str, Any]:
+    """The verdict of an evaluation: with this answer, difference of balanced accuracies and threshold."""
+    gain = {"mean": mean, "low": 0.01, "high": 0.03, "p": 0.02, "by_seed": [mean, mean]}
+    calibration = {"name": "calibration", "value": 0.01, "threshold": max_calibration_loss, "holds": answer == YES}
+    return {
+        "pair": ["gan_mixup", "mixup"],
+        "means": [0.92, 0.9],
+        "gain": gain,
+        "sign_flip_p": 0.03,
+        "rare": gain,
+        "others": None,
+        "calibration": [0.05, 0.04],
+        "twin": "gan_mixup_twin",
+        "over_twin": gain,
+        "confidence": 0.95,
+        "answer": answer,
+        "none_made": None,
+        "conditions": [calibration],
+    }
+
+
 def alias(name: str) -> str | None:
-    found = MlflowClient().get_registered_model(MODEL).aliases.get(name)
-    return None if found is None else str(found)
+    version = MlflowClient().get_registered_model(MODEL).aliases.get(name)
+    return None if version is None else str(version)
 
 
 def tags_of(version: str) -> dict[str, str]:
@@ -74,15 +104,15 @@ def tags_of(version: str) -> dict[str, str]:
 
 def weights_of(version: str) -> Path:
     """The file with a version's weights in the local store."""
-    (found,) = [
+    (path,) = [
         path
         for path in Path("mlartifacts").rglob("generator.npz")
         if identity_of(path.parent) == tags_of(version)["generator_sha256"]
     ]
-    return found
+    return path
 
 
 def promote(version: str) -> None:
     """Make a version champion, as if it had won."""
     registry = Registry()
-    registry.decide(Decision("promoted", version, version, "planted", {}), registry.office())
+    registry.decide(Decision("promoted", version, version, "planted", {}), registry.champions())

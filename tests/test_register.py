@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,20 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from tasks.core.files import sha256_of
 from tasks.data.manifest import rows_of, rows_sha256
+from tasks.networks.checkpoints import identity_of
 from tasks.register import register
-from tasks.registry import ledger
-from tasks.registry.champion import MODEL, Registry
+from tasks.registry import ledger, registration
+from tasks.registry.champion import MODEL, Lineage, Registry
+from tasks.registry.decisions import Champions
 from tasks.registry.ledger import FILE, open_test
+from tasks.registry.packaging import Unusable
+from tasks.registry.registration import PAGE
+from tasks.rollback import rollback
 from tasks.support.errors import BadInput
 from tests.evaluated import NO, PARAMS, ROWS, YES, Evaluated, alias, promote, tags_of, weights_of
 
@@ -21,8 +29,8 @@ LEAKING = ROWS.assign(split=["train", "test", "validation", "test", "test"] * 2)
 
 
 @pytest.fixture
-def evaluated(project: Path) -> Evaluated:
-    return Evaluated(project)
+def evaluated(project: Path, empty_store: Path) -> Evaluated:
+    return Evaluated(project, empty_store)
 
 
 def _ledger() -> list[dict[str, Any]]:
@@ -39,8 +47,9 @@ def test_the_same_generator_is_registered_once_and_follows_its_verdict(evaluated
     )
     assert (alias("candidate"), alias("champion")) == ("1", None)
     tags = tags_of("1")
-    assert (tags["verdict"], tags["reasons"], tags["score_kid"]) == (NO, "Because. And so.", "0.25")
-    assert len(tags["git_commit"]) == 40
+    assert (tags["verdict"], tags["score_kid"]) == (NO, "0.25")
+    assert tags["reasons"].startswith("The calibration error after temperature scaling is 0.0500 instead of 0.0400")
+    assert (len(tags["git_commit"]), tags["git_diff_sha256"]) == (40, "")
     assert evaluated.register(YES) == f"{MODEL} version 1 (already registered): candidate, promoted to champion"
     assert alias("champion") == "1"
     assert evaluated.register(YES) == f"{MODEL} version 1 (already registered): candidate, champion"
@@ -77,9 +86,9 @@ def test_each_decision_is_recorded_once_with_its_numbers_in_registry_and_ledger(
     assert written["event"] == "promoted"
     for facts in (decision.facts, written["facts"]):
         assert facts["gain"] == {"mean": 0.02, "low": 0.01, "high": 0.03, "sign_flip_p": 0.03}
-        assert (facts["test_opened"], facts["akin_opened"]) == (3, 1)
-        assert facts["data_sha256"] == sha256_of(evaluated.data / "split")
-        assert facts["generator_sha256"] == sha256_of(evaluated.data / "generator")
+        assert (facts["test_opened"], facts["overlapping_opened"]) == (3, 1)
+        assert facts["split_sha256"] == sha256_of(evaluated.data / "split")
+        assert facts["generator_sha256"] == identity_of(evaluated.data / "generator")
     before = FILE.read_bytes()
     for _ in range(2):
         evaluated.register(NO)
@@ -89,6 +98,95 @@ def test_each_decision_is_recorded_once_with_its_numbers_in_registry_and_ledger(
     assert register(PARAMS).splitlines()[1] == (
         "test images: opened 3 times here (ledger.jsonl), 1 more in test sets that share some with these"
     )
+
+
+def test_lineage_leads_from_a_generator_s_hash_to_what_it_was_made_of(evaluated: Evaluated) -> None:
+    evaluated.register(NO)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    sha256 = identity_of(evaluated.data / "generator")
+    lineage = Registry().lineage(sha256)
+    assert lineage == Lineage(
+        version="1",
+        run="conditional/0/00030",
+        split_sha256=sha256_of(evaluated.data / "split"),
+        sources_sha256=sha256_of(evaluated.data / "sources.json"),
+        git_commit=commit,
+        git_diff_sha256="",
+    )
+    Path("params.yaml").write_text("of a tree that was changed since\n")
+    evaluated.register(YES)
+    assert Registry().lineage(sha256) == lineage
+    evaluated.generator(seed=1)
+    evaluated.register(NO)
+    dirty = Registry().lineage(identity_of(evaluated.data / "generator"))
+    assert (dirty.version, dirty.git_commit, len(dirty.git_diff_sha256)) == ("2", f"{commit}-dirty", 64)
+    with pytest.raises(BadInput, match=r"no registered version of .* is generator 0: `make register` first"):
+        Registry().lineage("0")
+
+
+def test_the_page_says_in_words_who_is_champion_and_what_was_decided(evaluated: Evaluated) -> None:
+    line = evaluated.register(NO)
+    evaluated.register(YES)
+    page = PAGE.read_text()
+    assert page.startswith(
+        f"# {MODEL}: version 1 is champion\n\n{MODEL} version 1 (already registered): candidate, pro"
+    )
+    assert "- version 1 promoted: the verdict on it is yes\n- version 1 not promoted: the verdict on it is no\n" in page
+    assert line.endswith("since the verdict on it is no")
+    status = subprocess.run(["git", "status", "--porcelain"], check=True, capture_output=True, text=True).stdout
+    assert PAGE.name not in status
+
+
+def test_an_answer_that_changes_with_the_thresholds_is_another_decision(evaluated: Evaluated) -> None:
+    evaluated.register(YES)
+    assert evaluated.register(NO, max_calibration_loss=0.5).endswith(
+        "no longer champion, since the verdict on it is no"
+    )
+    assert evaluated.register(YES).endswith("promoted to champion")
+    assert _events() == ["promoted", "withdrawn", "promoted"]
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_a_registry_of_an_earlier_format_is_named_with_what_to_do(evaluated: Evaluated) -> None:
+    evaluated.register(NO)
+    earlier = {"event": "promoted", "version": "1", "champion": "1", "reason": "", "facts": {}}
+    MlflowClient().set_registered_model_tag(MODEL, "decision_000000_01234567", json.dumps(earlier))
+    expected = f"{MODEL} at sqlite:.* holds decisions of an earlier Equipoise: set EQUIPOISE_MODEL to a new name"
+    for command in (lambda: evaluated.register(YES), rollback):
+        with pytest.raises(BadInput, match=expected):
+            command()
+    MlflowClient().delete_registered_model_tag(MODEL, "decision_000000_01234567")
+    MlflowClient().delete_model_version_tag(MODEL, "1", "sources_sha256")
+    with pytest.raises(BadInput, match=r"version 1 of .* has no tags sources_sha256: set EQUIPOISE_MODEL"):
+        Registry().lineage(identity_of(evaluated.data / "generator"))
+
+
+def test_a_champion_that_no_longer_runs_is_a_reason(evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated.register(YES)
+    evaluated.generator(seed=1)
+    monkeypatch.setattr(registration, "compare_with", _does_not_run)
+    assert evaluated.register(YES).endswith(
+        "not promoted to champion, since of the champion version 1 does not run here: restore it, or `make rollback` "
+        "retires it"
+    )
+    assert alias("champion") == "1"
+
+
+def _does_not_run(*_: object) -> None:
+    raise Unusable("version 1 does not run here")
+
+
+def test_an_error_that_passes_is_asked_again(evaluated: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = iter([MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)] * 2)
+    search = MlflowClient.search_registered_models
+
+    def unsteady(*arguments: Any) -> Any:
+        if error := next(failures, None):
+            raise error
+        return search(*arguments)
+
+    monkeypatch.setattr(MlflowClient, "search_registered_models", unsteady)
+    assert evaluated.register(YES).endswith("promoted to champion")
 
 
 @pytest.mark.usefixtures("evaluated")
@@ -117,8 +215,7 @@ def test_a_promotion_that_a_kill_cut_short_is_finished_by_the_next_run(
         with pytest.raises(_Killed):
             promote("2")
     assert alias("champion") == "1"
-    office = Registry().office()
-    assert (office.champion, office.earlier) == ("2", ("1",))
+    assert Registry().champions() == Champions("2", ("1",))
     assert alias("champion") == "2"
     assert _ledger()[-1]["reason"] == "planted"
 
@@ -138,7 +235,7 @@ def test_a_decision_on_a_champion_that_another_process_has_replaced_is_not_taken
     evaluated.generator(seed=1)
     evaluated.register(NO)
     registry = Registry()
-    before = registry.office()
+    before = registry.champions()
     promote("2")
     with pytest.raises(BadInput, match="another process has decided on the champion meanwhile: run it again"):
         registry.decide(registry.decisions()[0], before)
@@ -150,10 +247,9 @@ def test_an_alias_moved_by_hand_counts_and_is_noted(evaluated: Evaluated) -> Non
     evaluated.generator(seed=1)
     evaluated.register(NO)
     MlflowClient().set_registered_model_alias(MODEL, "champion", "2")
-    office = Registry().office()
-    assert (office.champion, office.earlier) == ("2", ("1",))
+    assert Registry().champions() == Champions("2", ("1",))
     MlflowClient().delete_registered_model_alias(MODEL, "champion")
-    assert Registry().office().champion is None
+    assert Registry().champions().current is None
     assert _events()[-2:] == ["moved by hand"] * 2
     assert [entry["reason"] for entry in _ledger()[-2:]] == [
         "somebody made version 2 champion",
@@ -177,7 +273,7 @@ def test_a_tampered_champion_is_refused_and_counts_again_when_it_is_restored(eva
     assert "since the champion, version 1, has seen 2 images" in evaluated.register(YES)
 
 
-@pytest.mark.parametrize("file", ["MLmodel", "code/tasks/networks/serving.py", "data/generator.json"])
+@pytest.mark.parametrize("file", ["MLmodel", "code/equipoise_generator/serving.py", "data/generator.json"])
 def test_no_file_of_a_registered_generator_can_be_changed_unnoticed(evaluated: Evaluated, file: str) -> None:
     evaluated.register(NO)
     (place,) = (path.parent for path in Path("mlartifacts").rglob("MLmodel"))
@@ -215,11 +311,11 @@ def test_loading_verifies_the_recorded_hash(evaluated: Evaluated, monkeypatch: p
     assert mlflow.pyfunc.load_model(uri).predict(rows).shape == (1, 8, 8, 1)
     with weights_of("1").open("ab") as file:
         file.write(b"0")
-    with pytest.raises(BadInput, match=r"have SHA-256 .* was registered: they were changed"):
+    with pytest.raises(ValueError, match=r"have SHA-256 .* was registered: they were changed"):
         mlflow.pyfunc.load_model(uri)
 
 
-def test_a_deleted_champion_is_told(evaluated: Evaluated) -> None:
+def test_a_deleted_champion_is_named(evaluated: Evaluated) -> None:
     evaluated.register(YES)
     MlflowClient().delete_model_version(MODEL, "1")
     evaluated.generator(seed=1)
@@ -253,6 +349,9 @@ def test_a_registry_that_is_away_is_named_with_what_to_do(
 @pytest.mark.parametrize("name", ["generator", "split", "synthetic", "classifiers"])
 def test_the_verdict_on_other_outputs_is_refused(evaluated: Evaluated, name: str) -> None:
     evaluated.register(NO)
-    (evaluated.data / name / "more.txt").write_text("other")
+    if name == "generator":
+        evaluated.generator(seed=1)
+    else:
+        (evaluated.data / name / "more.txt").write_text("other")
     with pytest.raises(BadInput, match=f"is the verdict on another data/{name}: run `dvc repro` first"):
         register(PARAMS)

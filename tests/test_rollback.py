@@ -10,9 +10,9 @@ from tests.evaluated import NO, YES, Evaluated, alias, promote, weights_of
 
 
 @pytest.fixture
-def three(project: Path) -> Evaluated:
+def three(project: Path, empty_store: Path) -> Evaluated:
     """Three versions, of which the third is champion after the others; its files are the present ones."""
-    evaluated = Evaluated(project)
+    evaluated = Evaluated(project, empty_store)
     evaluated.register(YES)
     for seed in (1, 2):
         evaluated.generator(seed)
@@ -41,12 +41,15 @@ def test_what_was_rolled_back_is_promoted_again_only_under_other_evidence(three:
         assert three.register(YES).endswith("not promoted to champion, since version 1 was rolled back")
     (three.data / "report/picture.png").write_text("another picture, or layout")
     assert three.register(YES).endswith("not promoted to champion, since version 1 was rolled back")
+    for answer in (YES, NO):  # whatever is asked of the same numbers
+        line = three.register(answer, max_calibration_loss=0.5)
+        assert line.endswith("not promoted to champion, since version 1 was rolled back")
     assert alias("champion") is None
     assert three.register(YES, mean=0.025).endswith("promoted to champion")
 
 
-def test_a_second_rollback_keeps_the_evidence_of_the_first(project: Path) -> None:
-    evaluated = Evaluated(project)
+def test_a_second_rollback_keeps_the_evidence_of_the_first(project: Path, empty_store: Path) -> None:
+    evaluated = Evaluated(project, empty_store)
     evaluated.register(YES)
     MlflowClient().delete_registered_model_alias(MODEL, "champion")
     assert rollback().endswith("version 1 is champion again")

@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.params import Filter
-from tasks.quality.filter import ACCEPTED, Bounds, ClassFilter, Judgement
+from tasks.quality.filter import ACCEPTED, Assessment, Bounds, ClassFilter
 
-_ROUND = 256  # images between two looks at how many were accepted
+ROUND = 256  # images between two looks at how many were accepted
 _REMEMBERED = 6  # images of each outcome, to be shown
 
 
@@ -18,7 +19,7 @@ _REMEMBERED = 6  # images of each outcome, to be shown
 class Made:
     """A generated image uint8 (h, w, c), its place in the sequence of latents, and what the filter said about it.
 
-    `nearest` is an index into the real images of the class; the rest is as in a Judgement.
+    `nearest` is an index into the real images of the class; the rest is as in an Assessment.
     """
 
     image: NDArray[np.uint8]
@@ -37,13 +38,13 @@ class Filling:
         bounds: of the filter.
         counts: of all images made, by outcome.
         examples: the first images of each outcome.
-        abstained: why the class is given up, or None.
+        abstained: why the class is given up, a code and its numbers, or None.
     """
 
     bounds: Bounds
     counts: Counter[str]
     examples: dict[str, list[Made]]
-    abstained: str | None
+    abstained: dict[str, Any] | None
 
     @property
     def made(self) -> int:
@@ -56,7 +57,7 @@ class Filling:
 
 def fill(
     params: Filter,
-    judged_by: ClassFilter,
+    class_filter: ClassFilter,
     wanted: int,
     make: Callable[[int, int], NDArray[np.uint8]],
     keep: Callable[[Made], None],
@@ -74,37 +75,35 @@ def fill(
     examples: dict[str, list[Made]] = {}
     while counts[ACCEPTED] < wanted and counts.total() < most and _enough(params, counts):
         start = counts.total()
-        images = make(start, min(_ROUND, most - start))
-        for each in _one_by_one(images, start, judged_by.judge(images, start)):
-            if each.outcome == ACCEPTED and counts[ACCEPTED] < wanted:
-                keep(each)
-            counts[each.outcome] += 1
-            if counts[each.outcome] <= _REMEMBERED:
-                examples.setdefault(each.outcome, []).append(each)
-    return Filling(judged_by.bounds, counts, examples, _abstention(params, counts, wanted))
+        images = make(start, min(ROUND, most - start))
+        for made in _one_by_one(images, start, class_filter.assess(images, start)):
+            if made.outcome == ACCEPTED and counts[ACCEPTED] < wanted:
+                keep(made)
+            counts[made.outcome] += 1
+            if counts[made.outcome] <= _REMEMBERED:
+                examples.setdefault(made.outcome, []).append(made)
+    return Filling(class_filter.bounds, counts, examples, _abstention(params, counts, wanted))
 
 
 def _enough(params: Filter, counts: Counter[str]) -> bool:
     return counts[ACCEPTED] >= params.min_acceptance * counts.total()
 
 
-def _one_by_one(images: NDArray[np.uint8], start: int, judgement: Judgement) -> Iterator[Made]:
+def _one_by_one(images: NDArray[np.uint8], start: int, assessment: Assessment) -> Iterator[Made]:
     for number, image in enumerate(images):
         yield Made(
             image,
             start + number,
-            float(judgement.probability[number]),
-            float(judgement.distance[number]),
-            int(judgement.nearest[number]),
-            str(judgement.outcome[number]),
+            float(assessment.probability[number]),
+            float(assessment.distance[number]),
+            int(assessment.nearest[number]),
+            str(assessment.outcome[number]),
         )
 
 
-def _abstention(params: Filter, counts: Counter[str], wanted: int) -> str | None:
-    refused = ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts) if outcome != ACCEPTED)
-    found = f"{counts[ACCEPTED]} of {counts.total()} generated images were accepted (refused: {refused})"
+def _abstention(params: Filter, counts: Counter[str], wanted: int) -> dict[str, Any] | None:
     if not _enough(params, counts):
-        return f"{found}, a smaller share than synthesize.filter.min_acceptance {params.min_acceptance:g}"
+        return {"code": "min_acceptance", "min_acceptance": params.min_acceptance}
     if counts[ACCEPTED] < wanted:
-        return f"{found}, fewer than the {wanted} wanted: synthesize.filter.max_generated allows no more"
+        return {"code": "max_generated", "max_generated": params.max_generated, "wanted": wanted}
     return None

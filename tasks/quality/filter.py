@@ -1,11 +1,12 @@
-"""Which generated images are kept: judged by classifiers that learnt from real training images alone.
+"""Which generated images are kept: measured by classifiers that learnt from real training images alone.
 
-Each judge has not seen one fold of the real training images. A real image is measured by the judge that has not seen
-it, a generated one by one judge as well, in turn: the mean over several judges varies less than what one judge says,
-and quantiles of the one do not fit the other. Measured like this, a fresh real image cannot be told from those that
-the bounds come from, so that the share of them that is accepted is the one that the quantiles say.
+Each classifier has not seen one fold of the real training images. A real image is measured by the classifier that has
+not seen it, a generated one by one classifier as well, in turn: the mean over several classifiers varies less than what
+one says, and quantiles of the one do not fit the other. Measured like this, a fresh real image cannot be told from
+those that the bounds come from, so that the share of them that is accepted is the one that the quantiles say.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from tasks.classifier.feeding import Examples
 from tasks.classifier.prediction import features_of, fit, probabilities_of
 from tasks.core.params import Filter, Training
+from tasks.data.images import empty_images
 from tasks.networks.classifiers import OfImages
 
 Images = NDArray[np.uint8]
@@ -24,8 +26,8 @@ ACCEPTED = "accepted"
 REASONS = ("copy", "unlikely", "outlier")
 _AT_ONCE = 256
 _NO_GROUP = -1
-_DECIMALS = 4  # that are written: in further ones, judges that are sure of everything would still find differences
-_LEAST_SCALE = 1e-12  # of a judge to which most real images are alike
+_DECIMALS = 4  # that are written: in further ones, classifiers that are sure of everything would still differ
+_LEAST_SCALE = 1e-12  # of a classifier to which most real images are alike
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,30 @@ class Real:
     """The real training images.
 
     Attributes:
-        images: uint8 (n, h, w, c).
+        images: uint8 (n, h, w, c), in memory or on disk.
         labels: int (n,).
         groups: int (n,), from 0; images of one group look alike and share a label.
-        folds: int (n,), the judge that has not seen an image.
+        folds: int (n,), the classifier that has not seen an image.
+        in_memory_mb: megabytes (10^6) of pixels above which a part of the images lies on disk as well.
     """
 
     images: Images
     labels: Integers
     groups: Integers
     folds: Integers
+    in_memory_mb: float = math.inf
+
+    def part(self, members: NDArray[np.bool_]) -> Images:
+        """The images of which `members` bool (n,) is true."""
+        places = np.flatnonzero(members)
+        images = empty_images((len(places), *self.images.shape[1:]), self.in_memory_mb)
+        for start in range(0, len(places), _AT_ONCE):
+            images[start : start + _AT_ONCE] = self.images[places[start : start + _AT_ONCE]]
+        return images
 
 
 @dataclass(frozen=True)
-class BlindJudge:
+class FoldClassifier:
     """A classifier that has not seen one fold, as functions from images uint8 (n, h, w, c).
 
     Attributes:
@@ -69,8 +81,8 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What is said about n images meant to show one class.
+class Assessment:
+    """What the filter says about n images meant to show one class.
 
     Attributes:
         probability: float64 (n,), of the class.
@@ -90,30 +102,30 @@ class ClassFilter:
     """Decides about images meant to show the class `kind`.
 
     Attributes:
-        judges: they take turns.
-        scales: by which each judge's distances are divided.
-        references: the features (n, d) of all real images of the class, in each judge's view.
+        classifiers: they take turns.
+        scales: by which each classifier's distances are divided.
+        references: the features (n, d) of all real images of the class, in each classifier's view.
     """
 
     kind: int
     bounds: Bounds
-    judges: list[BlindJudge]
+    classifiers: list[FoldClassifier]
     scales: NDArray[np.float64]
     references: list[NDArray[np.float32]]
 
-    def judge(self, images: Images, first: int) -> Judgement:
-        """The judgement of generated images uint8 (n, h, w, c), of which the generator made `first` before them."""
-        turn = (first + np.arange(len(images))) % len(self.judges)
+    def assess(self, images: Images, first: int) -> Assessment:
+        """The assessment of generated images uint8 (n, h, w, c), of which the generator made `first` before them."""
+        turn = (first + np.arange(len(images))) % len(self.classifiers)
         probability, distance = np.zeros((2, len(images)))
         closest = np.zeros(len(images), np.int64)
         for number in np.unique(turn):
-            mine, judge, reference = turn == number, self.judges[number], self.references[number]
-            probability[mine] = judge.probabilities(images[mine])[:, self.kind]
-            strangers, groups = np.full(mine.sum(), _NO_GROUP), np.arange(len(reference))
-            found, closest[mine] = nearest(judge.features(images[mine]), strangers, reference, groups)
-            distance[mine] = found / self.scales[number]
+            members, classifier, reference = turn == number, self.classifiers[number], self.references[number]
+            probability[members] = classifier.probabilities(images[members])[:, self.kind]
+            strangers, groups = np.full(members.sum(), _NO_GROUP), np.arange(len(reference))
+            away, closest[members] = nearest(classifier.features(images[members]), strangers, reference, groups)
+            distance[members] = away / self.scales[number]
         probability, distance = _recorded(probability), _recorded(distance)
-        return Judgement(probability, distance, closest, _outcomes(self.bounds, probability, distance))
+        return Assessment(probability, distance, closest, _outcomes(self.bounds, probability, distance))
 
 
 def assign_folds(labels: Integers, groups: Integers, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -121,7 +133,7 @@ def assign_folds(labels: Integers, groups: Integers, folds: int, rng: np.random.
 
     The groups of a class are dealt in turn, in an order drawn by `rng`; the next class goes on where it ended. So each
     fold has as many groups of a class as any other, give or take one: at least one where the class has as many groups
-    as there are folds (a class of fewer is never judged), while every judge sees some of each class of two or more.
+    as there are folds (a class of fewer is never filled). Every classifier sees some of each class of two or more.
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     order = rng.permutation(len(first))
@@ -131,41 +143,41 @@ def assign_folds(labels: Integers, groups: Integers, folds: int, rng: np.random.
     return np.asarray(dealt[group])
 
 
-def train_judges(params: Training, real: Real, classes: int, seed: int) -> list[BlindJudge]:
-    """One judge for each fold, trained on the real images of all other folds."""
-    judges = []
+def train_classifiers(params: Training, real: Real, classes: int, seed: int) -> list[FoldClassifier]:
+    """One classifier for each fold, trained on the real images of all other folds."""
+    classifiers = []
     for fold in range(int(real.folds.max()) + 1):
         seen = real.folds != fold
-        examples = Examples(real.images[seen], real.labels[seen], np.zeros(seen.sum(), np.bool_))
+        examples = Examples(real.part(seen), real.labels[seen], np.zeros(seen.sum(), np.bool_))
         model = fit(params, examples, classes, seed + fold)
-        judges.append(BlindJudge(probabilities_of(model), features_of(model)))
-    return judges
+        classifiers.append(FoldClassifier(probabilities_of(model), features_of(model)))
+    return classifiers
 
 
-def class_filter(params: Filter, judges: list[BlindJudge], real: Real, kind: int) -> ClassFilter:
+def class_filter(params: Filter, classifiers: list[FoldClassifier], real: Real, kind: int) -> ClassFilter:
     """The filter of the class `kind`, which has a group in every fold.
 
-    A real image's distance is that to the nearest of its class in another group, whether its judge has seen that one or
-    not: only so is a copy found by whichever judge it comes to. A judge's distances are divided by the median of those
-    that it finds for all images of the class, as those of different judges are else not comparable.
+    A real image's distance is that to the nearest of its class in another group, whether its classifier has seen that
+    one or not: only so is a copy found by whichever classifier it comes to. A classifier's distances are divided by the
+    median of those that it finds for all images of the class: those of different classifiers are else not comparable.
     """
     own = real.labels == kind
-    images, groups, folds = real.images[own], real.groups[own], real.folds[own]
-    references = [judge.features(images) for judge in judges]
-    scales = np.empty(len(judges))
+    images, groups, folds = real.part(own), real.groups[own], real.folds[own]
+    references = [classifier.features(images) for classifier in classifiers]
+    scales = np.empty(len(classifiers))
     probability, distance = np.empty((2, len(images)))
-    for number, (judge, features) in enumerate(zip(judges, references, strict=True)):
-        found, _ = nearest(features, groups, features, groups)
-        scales[number] = max(float(np.median(found)), _LEAST_SCALE)
+    for number, (classifier, features) in enumerate(zip(classifiers, references, strict=True)):
+        away, _ = nearest(features, groups, features, groups)
+        scales[number] = max(float(np.median(away)), _LEAST_SCALE)
         unseen = folds == number
-        distance[unseen] = found[unseen] / scales[number]
-        probability[unseen] = judge.probabilities(images[unseen])[:, kind]
+        distance[unseen] = away[unseen] / scales[number]
+        probability[unseen] = classifier.probabilities(real.part(own & (real.folds == number)))[:, kind]
     bounds = Bounds(
         _quantile(_recorded(probability), params.min_probability_quantile),
         _quantile(_recorded(distance), params.min_distance_quantile),
         _quantile(_recorded(distance), params.max_distance_quantile),
     )
-    return ClassFilter(kind, bounds, judges, scales, references)
+    return ClassFilter(kind, bounds, classifiers, scales, references)
 
 
 def nearest(
@@ -178,11 +190,11 @@ def nearest(
     centred = real - middle  # the expanded square is exact where lengths are small
     lengths = (centred**2).sum(axis=1)
     for start in range(0, len(features), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        squares = lengths - 2 * (features[some] - middle) @ centred.T  # less the row's own, which changes no order
-        squares[own[some, None] == groups] = np.inf
-        indices[some] = squares.argmin(axis=1)
-        distances[some] = np.linalg.norm(features[some].astype(np.float64) - real[indices[some]], axis=1)
+        rows = slice(start, start + _AT_ONCE)
+        squares = lengths - 2 * (features[rows] - middle) @ centred.T  # less the row's own, which changes no order
+        squares[own[rows, None] == groups] = np.inf
+        indices[rows] = squares.argmin(axis=1)
+        distances[rows] = np.linalg.norm(features[rows].astype(np.float64) - real[indices[rows]], axis=1)
     return distances, indices
 
 

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,13 +56,13 @@ def openings(test_sha256: str, images: Iterable[str]) -> tuple[int, int]:
     Of two sets the smallest hashes are noted: they have some in common unless the sets share few (Broder 1997, "On the
     resemblance and containment of documents"). So a test set that grows or shrinks is still known.
     """
-    sample, same, akin = set(_sample(images)), 0, 0
+    sample, same, overlapping = set(_sample(images)), 0, 0
     for entry in _entries():
         if entry.get("event") == _OPENED:
-            exactly = entry.get("test_sha256") == test_sha256
+            exactly = entry["test_sha256"] == test_sha256
             same += exactly
-            akin += not exactly and not sample.isdisjoint(entry.get("sample", ()))
-    return same, akin
+            overlapping += not exactly and not sample.isdisjoint(entry["sample"])
+    return same, overlapping
 
 
 def _sample(images: Iterable[str]) -> list[str]:
@@ -74,12 +73,25 @@ def _entries() -> list[dict[str, Any]]:
     """The lines, but for those that a kill has cut short.
 
     Raises:
-        BadInput: a line was never one.
+        BadInput: a line was never one, or an earlier Equipoise wrote it in another form.
     """
     entries = []
-    for number, line in enumerate(FILE.read_text(encoding="utf-8").splitlines() if FILE.exists() else [], start=1):
+    lines = FILE.read_text(encoding="utf-8", errors="replace").splitlines() if FILE.exists() else []
+    for number, line in enumerate(lines, start=1):
         if not line.startswith("{"):
             raise BadInput(f"{FILE} line {number} is no JSON object: restore it, lines are only added")
-        with suppress(json.JSONDecodeError):
-            entries.append(json.loads(line))
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if entry.get("event") == _OPENED and not _understood(entry):
+            raise BadInput(
+                f"{FILE} line {number} is of an earlier Equipoise and does not say which test set was opened: move the "
+                f"file away to count anew"
+            )
+        entries.append(entry)
     return entries
+
+
+def _understood(entry: Mapping[str, Any]) -> bool:
+    return isinstance(entry.get("test_sha256"), str) and isinstance(entry.get("sample"), list)

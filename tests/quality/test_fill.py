@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tasks.core.params import Filter, Training
-from tasks.quality import fill as filling
+from tasks.quality import fill as fill_module
 from tasks.quality.fill import Filling, Made, fill
-from tasks.quality.filter import Bounds, Judgement
+from tasks.quality.filter import Assessment, Bounds
 
 
 def _params(**changed: Any) -> Filter:
@@ -24,12 +24,12 @@ class _Oracle:
     def __init__(self, outcome: Callable[[int], str]):
         self.outcome, self.starts = outcome, []
 
-    def judge(self, images: np.ndarray, first: int) -> Judgement:
+    def assess(self, images: np.ndarray, first: int) -> Assessment:
         places = images.ravel().astype(int)
         np.testing.assert_array_equal(places, np.arange(first, first + len(images)))
         self.starts.append(first)
         outcomes = np.array([self.outcome(place) for place in places])
-        return Judgement(places / 1000, places / 100, places % 7, outcomes)
+        return Assessment(places / 1000, places / 100, places % 7, outcomes)
 
 
 def _fill(oracle: _Oracle, wanted: int, **changed: Any) -> tuple[Filling, list[Made]]:
@@ -63,7 +63,7 @@ def test_what_is_kept_carries_what_was_said_about_it() -> None:
 
 def test_rounds_change_nothing_about_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     _, whole = _fill(_Oracle(_every(4)), 100)
-    monkeypatch.setattr(filling, "_ROUND", 50)
+    monkeypatch.setattr(fill_module, "ROUND", 50)
     _, pieces = _fill(_Oracle(_every(4)), 100)
     assert [made.latent_index for made in pieces] == [made.latent_index for made in whole]
 
@@ -72,26 +72,22 @@ def test_a_class_of_which_too_few_are_accepted_is_given_up_after_one_round() -> 
     oracle = _Oracle(lambda place: ("copy", "unlikely")[place % 2] if place % 6 else "accepted")
     filling, _ = _fill(oracle, 200)
     assert oracle.starts == [0]
-    assert filling.abstained == (
-        "43 of 256 generated images were accepted (refused: 85 copy, 128 unlikely), a smaller share than "
-        "synthesize.filter.min_acceptance 0.2"
-    )
+    assert filling.counts == {"accepted": 43, "copy": 85, "unlikely": 128}
+    assert filling.abstained == {"code": "min_acceptance", "min_acceptance": 0.2}
 
 
 def test_acceptance_counts_even_where_enough_were_accepted() -> None:
     filling, kept = _fill(_Oracle(_every(10)), 3, max_generated=10.0)
     assert (len(kept), filling.made) == (3, 30)
-    assert filling.abstained is not None
+    assert filling.abstained == {"code": "min_acceptance", "min_acceptance": 0.2}
 
 
 def test_a_class_that_the_most_images_do_not_fill_is_given_up() -> None:
     filling, kept = _fill(_Oracle(_every(3)), 200, max_generated=2.5)
     assert filling.made == 500
     assert len(kept) == 167
-    assert filling.abstained == (
-        "167 of 500 generated images were accepted (refused: 333 outlier), fewer than the 200 wanted: "
-        "synthesize.filter.max_generated allows no more"
-    )
+    assert filling.counts == {"accepted": 167, "outlier": 333}
+    assert filling.abstained == {"code": "max_generated", "max_generated": 2.5, "wanted": 200}
 
 
 def test_the_first_of_each_outcome_are_remembered() -> None:

@@ -8,14 +8,14 @@ import pytest
 from tasks.core.params import Filter, Training
 from tasks.quality import filter as filtering
 from tasks.quality.filter import (
-    BlindJudge,
     Bounds,
     ClassFilter,
+    FoldClassifier,
     Real,
     assign_folds,
     class_filter,
     nearest,
-    train_judges,
+    train_classifiers,
 )
 
 TRAINING = Training(steps=60, batch=16, learning_rate=0.01, width=8)
@@ -33,14 +33,14 @@ def _params(**changed: Any) -> Filter:
     return Filter(**values | changed, classifier=TRAINING)
 
 
-def _pixel_judge(scale: float = 1.0) -> BlindJudge:
+def _pixel_classifier(scale: float = 1.0) -> FoldClassifier:
     """Sees the first pixel as the probability of class 0, and the others, times a scale, as features."""
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         first = images[:, 0, 0].astype(np.float32) / 255
         return np.concatenate([first, 1 - first], axis=1)
 
-    return BlindJudge(probabilities, lambda images: scale * images[:, 0, 1:, 0].astype(np.float32))
+    return FoldClassifier(probabilities, lambda images: scale * images[:, 0, 1:, 0].astype(np.float32))
 
 
 def _images(probabilities: list[int], positions: list[int]) -> np.ndarray:
@@ -52,43 +52,43 @@ def _filter_by_hand() -> ClassFilter:
     labels, groups, folds = np.array([0, 0, 0, 0, 0, 1]), np.arange(6), np.array([0, 1, 0, 1, 0, 1])
     quantiles = {"min_probability_quantile": 0.25, "min_distance_quantile": 0.3, "max_distance_quantile": 0.75}
     real = Real(images, labels, groups, folds)
-    return class_filter(_params(folds=2, **quantiles), [_pixel_judge(), _pixel_judge(2.0)], real, 0)
+    return class_filter(_params(folds=2, **quantiles), [_pixel_classifier(), _pixel_classifier(2.0)], real, 0)
 
 
 def test_bounds_by_hand() -> None:
     one = _filter_by_hand()
-    # To the nearest of the class 10, 10, 20, 30 and 40, and for judge 1 twice as much. So the distances are .5, .5, 1,
-    # 1.5 and 2, the probabilities .2, .4, .6, .8 and 1, and the places of the quantiles 1.5, 1.8 and 4.5.
+    # To the nearest of the class 10, 10, 20, 30 and 40, and for classifier 1 twice as much. So the distances are .5,
+    # .5, 1, 1.5 and 2, the probabilities .2, .4, .6, .8 and 1, and the places of the quantiles 1.5, 1.8 and 4.5.
     np.testing.assert_allclose(one.scales, [20, 40])
     assert asdict(one.bounds) == {"min_probability": 0.3, "min_distance": 0.5, "max_distance": 1.75}
 
 
-def test_judges_take_turns_and_say_why_an_image_is_refused() -> None:
+def test_classifiers_take_turns_and_say_why_an_image_is_refused() -> None:
     one = _filter_by_hand()
     images = _images([255, 76, 77, 77, 255, 255], [60, 45, 45, 45, 140, 255])
-    judgement = one.judge(images, first=3)  # so that judge 1 begins
-    np.testing.assert_allclose(judgement.distance, [0, 0.75, 0.75, 0.75, 2, 7.75])
-    np.testing.assert_allclose(judgement.probability, np.array([255, 76, 77, 77, 255, 255]) / 255, atol=5e-5)
-    assert judgement.nearest[[0, 4, 5]].tolist() == [3, 4, 4]
-    assert judgement.outcome.tolist() == ["copy", "unlikely", "accepted", "accepted", "outlier", "outlier"]
+    assessment = one.assess(images, first=3)  # so that classifier 1 begins
+    np.testing.assert_allclose(assessment.distance, [0, 0.75, 0.75, 0.75, 2, 7.75])
+    np.testing.assert_allclose(assessment.probability, np.array([255, 76, 77, 77, 255, 255]) / 255, atol=5e-5)
+    assert assessment.nearest[[0, 4, 5]].tolist() == [3, 4, 4]
+    assert assessment.outcome.tolist() == ["copy", "unlikely", "accepted", "accepted", "outlier", "outlier"]
 
 
-def test_every_image_is_measured_by_one_judge_and_a_real_one_by_that_which_has_not_seen_it() -> None:
-    def certain(probability: float) -> BlindJudge:
-        return BlindJudge(lambda images: np.full((len(images), 1), probability), _pixel_judge().features)
+def test_every_image_is_measured_by_one_classifier_and_a_real_one_by_that_which_has_not_seen_it() -> None:
+    def certain(probability: float) -> FoldClassifier:
+        return FoldClassifier(lambda images: np.full((len(images), 1), probability), _pixel_classifier().features)
 
     labels, groups, folds = np.zeros(5, int), np.arange(5), np.array([0, 0, 0, 0, 1])
     real = Real(_images([0, 0, 0, 0, 0], [0, 10, 30, 60, 100]), labels, groups, folds)
     params = _params(folds=2, min_probability_quantile=0.75)
     one = class_filter(params, [certain(0.1), certain(0.5)], real, 0)
     assert one.bounds.min_probability == 0.3  # place 4.5 among .1, .1, .1, .1 and .5
-    probability = one.judge(_images([0, 0, 0], [5, 5, 5]), first=5).probability
+    probability = one.assess(_images([0, 0, 0], [5, 5, 5]), first=5).probability
     np.testing.assert_allclose(probability, [0.5, 0.1, 0.5])
 
 
 def test_the_bounds_themselves_are_likely_enough_not_far_and_copies() -> None:
-    one = ClassFilter(0, Bounds(0.2, 0.5, 1.5), [_pixel_judge()], np.array([20.0]), [np.zeros((1, 1), np.float32)])
-    assert one.judge(_images([51, 51, 51, 50], [10, 11, 30, 11]), 0).outcome.tolist() == [
+    one = ClassFilter(0, Bounds(0.2, 0.5, 1.5), [_pixel_classifier()], np.array([20.0]), [np.zeros((1, 1), np.float32)])
+    assert one.assess(_images([51, 51, 51, 50], [10, 11, 30, 11]), 0).outcome.tolist() == [
         "copy",
         "accepted",
         "accepted",
@@ -97,12 +97,12 @@ def test_the_bounds_themselves_are_likely_enough_not_far_and_copies() -> None:
 
 
 def test_what_is_no_number_is_refused() -> None:
-    broken = BlindJudge(lambda images: np.full((len(images), 2), np.nan), _pixel_judge().features)
+    broken = FoldClassifier(lambda images: np.full((len(images), 2), np.nan), _pixel_classifier().features)
     reference = [np.zeros((1, 1), np.float32)]
-    judged = ClassFilter(0, Bounds(0.1, 0.1, 9), [broken], np.ones(1), reference).judge(_images([9], [5]), 0)
-    assert judged.outcome.tolist() == ["unlikely"]
-    far = ClassFilter(0, Bounds(0.0, 0.1, np.nan), [_pixel_judge()], np.ones(1), reference)
-    assert far.judge(_images([9], [5]), 0).outcome.tolist() == ["outlier"]
+    classifierd = ClassFilter(0, Bounds(0.1, 0.1, 9), [broken], np.ones(1), reference).assess(_images([9], [5]), 0)
+    assert classifierd.outcome.tolist() == ["unlikely"]
+    far = ClassFilter(0, Bounds(0.0, 0.1, np.nan), [_pixel_classifier()], np.ones(1), reference)
+    assert far.assess(_images([9], [5]), 0).outcome.tolist() == ["outlier"]
 
 
 def _accepted_share(real_count: int, fresh_count: int, rng: np.random.Generator) -> float:
@@ -111,8 +111,8 @@ def _accepted_share(real_count: int, fresh_count: int, rng: np.random.Generator)
     images, fresh = draw(real_count).astype(np.uint8), draw(fresh_count).astype(np.uint8)
     labels, groups = np.zeros(real_count, int), np.arange(real_count)
     real = Real(images, labels, groups, assign_folds(labels, groups, 3, rng))
-    one = class_filter(_params(), [_pixel_judge(1), _pixel_judge(5), _pixel_judge(0.1)], real, 0)
-    return float((one.judge(fresh, 0).outcome == "accepted").mean())
+    one = class_filter(_params(), [_pixel_classifier(1), _pixel_classifier(5), _pixel_classifier(0.1)], real, 0)
+    return float((one.assess(fresh, 0).outcome == "accepted").mean())
 
 
 def test_fresh_real_images_are_accepted_as_the_quantiles_say() -> None:
@@ -148,7 +148,7 @@ def test_folds_share_each_class_evenly_and_keep_groups_whole() -> None:
     folds = assign_folds(labels, groups, 3, np.random.default_rng(0))
     shares = np.array([np.bincount(folds[labels == kind], minlength=3) for kind in range(4)])
     assert (shares.max(axis=1) - shares.min(axis=1) <= 1).all()
-    assert shares[2].tolist() == [1, 1, 1]  # as many as folds: each judge is blind to one
+    assert shares[2].tolist() == [1, 1, 1]  # as many as folds: each classifier is blind to one
     assert np.ptp(np.bincount(folds)) <= 1
     np.testing.assert_array_equal(folds, assign_folds(labels, groups, 3, np.random.default_rng(0)))
     assert (folds != assign_folds(labels, groups, 3, np.random.default_rng(1))).any()
@@ -156,14 +156,14 @@ def test_folds_share_each_class_evenly_and_keep_groups_whole() -> None:
     assert (twins[0::2] == twins[1::2]).all()
 
 
-def test_a_judge_has_seen_all_but_its_own_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_classifier_has_seen_all_but_its_own_fold(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(filtering, "fit", lambda *arguments: seen.append(arguments))
     monkeypatch.setattr(filtering, "probabilities_of", lambda _: None)
     monkeypatch.setattr(filtering, "features_of", lambda _: None)
     images = np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1)
     labels, folds = np.arange(12) % 2, np.arange(12) // 2 % 3
-    assert len(train_judges(TRAINING, Real(images, labels, np.arange(12), folds), 2, seed=7)) == 3
+    assert len(train_classifiers(TRAINING, Real(images, labels, np.arange(12), folds), 2, seed=7)) == 3
     for fold, (params, examples, classes, seed) in enumerate(seen):
         np.testing.assert_array_equal(examples.images.ravel(), np.flatnonzero(folds != fold))
         np.testing.assert_array_equal(examples.labels, labels[folds != fold])
@@ -180,44 +180,45 @@ def _squares(label: int, count: int, rng: np.random.Generator) -> np.ndarray:
     return images
 
 
-def _learnt() -> tuple[Real, list[BlindJudge]]:
+def _learnt() -> tuple[Real, list[FoldClassifier]]:
     rng = np.random.default_rng(0)
     counts = (150, 120, 120)
     images = np.concatenate([_squares(label, count, rng) for label, count in enumerate(counts)])
     labels, groups = np.repeat(np.arange(3), counts), np.arange(sum(counts))
     real = Real(images, labels, groups, assign_folds(labels, groups, 3, rng))
-    return real, train_judges(TRAINING, real, 3, seed=0)
+    return real, train_classifiers(TRAINING, real, 3, seed=0)
 
 
 @pytest.fixture(scope="module")
-def learnt() -> tuple[Real, list[BlindJudge]]:
+def learnt() -> tuple[Real, list[FoldClassifier]]:
     return _learnt()
 
 
-def test_judges_accept_fresh_real_images_and_refuse_copies_noise_and_other_classes(
-    learnt: tuple[Real, list[BlindJudge]],
+def test_classifiers_accept_fresh_real_images_and_refuse_copies_noise_and_other_classes(
+    learnt: tuple[Real, list[FoldClassifier]],
 ) -> None:
-    real, judges = learnt
+    real, classifiers = learnt
     rng = np.random.default_rng(1)
     for kind in (1, 2):
-        one = class_filter(_params(), judges, real, kind)
+        one = class_filter(_params(), classifiers, real, kind)
         own = real.images[real.labels == kind]
         fresh, other = _squares(kind, 300, rng), _squares(0, 300, rng)
         noise = rng.integers(0, 256, (300, 8, 8, 1), np.uint8)
         fresh_share, other_share, noise_share = (
-            (one.judge(images, 0).outcome == "accepted").mean() for images in (fresh, other, noise)
+            (one.assess(images, 0).outcome == "accepted").mean() for images in (fresh, other, noise)
         )
         assert fresh_share == pytest.approx(0.81, abs=0.08)
         assert other_share <= 0.01
         assert noise_share <= 0.01
-        for first in range(3):  # whichever judge it comes to, one that has not seen it included
-            copies = one.judge(own, first)
+        for first in range(3):  # whichever classifier it comes to, one that has not seen it included
+            copies = one.assess(own, first)
             assert set(copies.outcome) == {"copy"}
             np.testing.assert_array_equal(copies.nearest, np.arange(120))
 
 
-def test_two_trainings_give_equal_bounds(learnt: tuple[Real, list[BlindJudge]]) -> None:
+def test_two_trainings_give_equal_bounds(learnt: tuple[Real, list[FoldClassifier]]) -> None:
     first, second = (
-        [class_filter(_params(), judges, real, kind).bounds for kind in (1, 2)] for real, judges in (learnt, _learnt())
+        [class_filter(_params(), classifiers, real, kind).bounds for kind in (1, 2)]
+        for real, classifiers in (learnt, _learnt())
     )
     assert first == second

@@ -74,3 +74,10 @@ def test_processes_that_write_at_once_lose_no_line(project: Path) -> None:
     assert [writer.wait(timeout=300) for writer in writers] == [0, 0]
     events = [json.loads(line)["event"] for line in (project / FILE).read_text().splitlines()]
     assert sorted(events) == sorted(["a" * 200, "b" * 200] * 100)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_line_of_an_earlier_format_is_named_with_what_to_do() -> None:
+    FILE.write_text('{"event": "test opened", "test": "a"}\n')
+    with pytest.raises(BadInput, match=r"ledger\.jsonl line 1 is of an earlier Equipoise .*: move the file away"):
+        openings("a", ["1"])
