@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from tasks.core.files import sha256_of
 from tasks.core.params import Digits, Files, Limits
 from tasks.sources.archives import is_archive, read_archive
-from tasks.sources.listing import sha256_of_files, walk
+from tasks.sources.folders import sha256_of_files, walk
 from tasks.sources.names import fault
 from tasks.support.errors import BadInput
 from tasks.support.storage import SCHEME, Bucket, Stored
