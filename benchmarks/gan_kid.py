@@ -28,7 +28,7 @@ from tasks.core.params import Conditional, Dcgan, load
 
 if TYPE_CHECKING:
     from tasks.gan.loop import Loop
-    from tasks.networks.kinds import Spec
+    from tasks.networks.checkpoints import Spec
 
 SIZE_PX = 32
 FOLDERS = {"cat": "PetImages/Cat/", "dog": "PetImages/Dog/", "bird": "birds/images/"}
@@ -119,7 +119,7 @@ def scorer(images: dict[tuple[str, str], NDArray[np.uint8]]) -> Score:
     """KID against the held-out cats, mean over feature spaces in units of their root mean square on training cats."""
     from tasks.core.params import Training
     from tasks.gan.scores import kid
-    from tasks.networks.features import random_network
+    from tasks.networks.classifiers import random_network
     from tasks.quality.spaces import Labelled, evaluator
 
     training = Training(steps=1000, batch=32, learning_rate=0.002, width=32)

@@ -62,22 +62,23 @@ def _experiment(
 
     gan, free, twin = correct(gain), correct(0.0), correct(gain_of_twin)
     every = list(range(CLASSES))
-    found = compare(gan, free, labels, PARAMS.resamples, 0)
-    overall = found.over(every, PARAMS.confidence)
+    gains = compare(gan, free, labels, PARAMS.resamples, 0)
+    difference = gains.over(every, PARAMS.confidence)
     evidence = Evidence(
         pair=("gan", "free"),
         means=(0.0, 0.0),
-        overall=overall,
-        p=1.0,
-        rare=found.over(RARE, PARAMS.confidence),
-        others=found.over([kind for kind in every if kind not in RARE], PARAMS.confidence),
+        gain=difference,
+        sign_flip_p=1.0,
+        rare=gains.over(RARE, PARAMS.confidence),
+        others=gains.over([kind for kind in every if kind not in RARE], PARAMS.confidence),
         calibration=(0.0, 0.0),
         twin="twin",
         over_twin=compare(gan, twin, labels, PARAMS.resamples, 0).over(every, PARAMS.confidence),
+        confidence=PARAMS.confidence,
     )
     by_seed = [np.mean([row[labels == kind].mean() for kind in every]) for row in gan]
     answer = decide(evidence, PARAMS, None).answer == YES
-    return answer, overall.low > 0, float(np.std(by_seed, ddof=1)), overall.mean
+    return answer, difference.low > 0, float(np.std(by_seed, ddof=1)), difference.mean
 
 
 if __name__ == "__main__":

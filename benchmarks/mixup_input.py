@@ -205,7 +205,8 @@ def print_in_turns(
 
 
 def _from_hand_overs(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Callable[["Draws"], object]:
-    from tasks.classifier.steps import Examples, compile_steps
+    from tasks.classifier.feeding import Examples
+    from tasks.classifier.steps import compile_steps
 
     examples = Examples(images, labels, np.zeros(len(labels), np.bool_))
     return compile_steps(*_network(), ARM, SLIGHT, BATCH, CLASSES, examples)

@@ -16,8 +16,8 @@ from tasks.core.params import load
 from tasks.register import register
 from tasks.sources.listing import refresh
 from tasks.support.commands import compute
+from tasks.support.environment import DASK_ADDRESS
 from tasks.support.errors import BadInput
-from tasks.support.executors import DASK_ADDRESS
 from tasks.support.progress import log, show
 from tasks.support.stages import DATA, LISTING, Stage
 from tasks.support.tracking import parent_run

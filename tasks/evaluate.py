@@ -13,8 +13,7 @@ from tasks.evidence.results import hashes_of, write_comparison
 from tasks.evidence.verdict import BALANCED, NO_CLASS
 from tasks.registry.ledger import open_test
 from tasks.support.commands import stage_command
-from tasks.support.events import tell_metrics
-from tasks.support.progress import bar, log
+from tasks.support.progress import bar, log, tell_metrics
 from tasks.support.stages import stage
 
 
@@ -43,7 +42,7 @@ def evaluate(
 
 def _predict(params: Params, rows: pd.DataFrame, classifiers: Path) -> dict[str, Predicted]:
     """What all arms make of the images of validation and test."""
-    from tasks.classifier.examples import read_examples  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.feeding import read_examples  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.prediction import predict_arm
 
     classes, test = class_names(rows), rows_of(rows, "test")

@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.classifier.examples import read_examples
-from tasks.classifier.networks import build_classifier
+from tasks.classifier.feeding import read_examples
+from tasks.classifier.networks import Base, build_classifier
 from tasks.classifier.prediction import predict_arm
-from tasks.classifier.pretrained import Base
 from tasks.core.files import read_json, sha256_of
 from tasks.core.params import Augmentation, Images, Machine, Params, Pretrained, Small, load
 from tasks.data.manifest import read_manifest, rows_of
 from tasks.evidence.metrics import accuracy
 from tasks.networks.weights import load_weights
 from tasks.support.errors import BadInput
-from tasks.support.events import listening
+from tasks.support.progress import listening
 from tasks.train import train
 from tests.parameters import ROOT
 from tests.splits import draw_images, write_split

@@ -20,7 +20,7 @@ from tasks.data.images import write_image
 from tasks.data.manifest import write_manifest
 from tasks.networks.checkpoints import draw_latents, load_generator
 from tasks.support.errors import BadInput
-from tasks.support.events import listening
+from tasks.support.progress import listening
 from tasks.train_gan import train_gan
 
 ROOT = Path(__file__).parents[1]

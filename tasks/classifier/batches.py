@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.classifier.arms import Draws, most_shift_px, steps_before_tail
-from tasks.classifier.examples import Examples
-from tasks.classifier.feeding import batch_of, change, hand_overs
+from tasks.classifier.feeding import Examples, batch_of, change, hand_overs
 from tasks.core.params import Arm, Augmentation
 from tasks.networks.augmentation import affine_transforms
 from tasks.networks.pixels import to_bytes, to_signed

@@ -9,8 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tasks.classifier.arms import Draws
-from tasks.classifier.examples import Examples
-from tasks.classifier.feeding import Fed, ahead, batch_of, hand_overs
+from tasks.classifier.feeding import Examples, Fed, ahead, batch_of, hand_overs
 from tasks.core.params import Arm, Augmentation
 
 

@@ -15,19 +15,18 @@ from sklearn.metrics import recall_score
 
 from tasks.classifier.arms import Draws, draw
 from tasks.classifier.batches import arrays_of
-from tasks.classifier.examples import Examples, read_examples, training_rows
+from tasks.classifier.feeding import Examples, read_examples, training_rows
 from tasks.classifier.networks import build_classifier, loaded_weights, reset
 from tasks.classifier.steps import build_optimizer, compile_steps, post_hoc
 from tasks.core.files import write_json
 from tasks.core.params import Arm, Augmentation, Params, Train
 from tasks.core.params.classifiers import augmentation_of
 from tasks.data.manifest import class_names, rows_of
-from tasks.networks.features import compile_outputs
+from tasks.networks.classifiers import compile_outputs
 from tasks.networks.layers import layers_of
 from tasks.networks.weights import Weights, get_weights, save_weights
 from tasks.support.errors import BadInput
-from tasks.support.events import tell_metrics
-from tasks.support.progress import bar
+from tasks.support.progress import bar, tell_metrics
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from scipy.fft import dct
 
 from tasks.core.params import Defect, Quality
 from tasks.data.images import FORMATS, MODES, upright
+from tasks.support.environment import executor
 from tasks.support.errors import BadInput
-from tasks.support.executors import executor
 from tasks.support.progress import bar
 
 SHARD = 512  # files that one process measures at a time; bounds its memory

@@ -16,7 +16,7 @@ from tasks.gan.loop import Loop
 from tasks.gan.objectives import Objective
 from tasks.gan.step import Networks, Step
 from tasks.networks.augmentation import DiffAugment
-from tasks.networks.kinds import Spec, spec_of
+from tasks.networks.checkpoints import Spec, spec_of
 from tasks.networks.pixels import to_signed
 
 # What a kind's settings lack has the value that changes nothing.

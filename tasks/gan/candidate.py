@@ -16,12 +16,10 @@ from tasks.core.files import write_json
 from tasks.gan.build import spec_for
 from tasks.gan.loop import Record, snapshots_in
 from tasks.gan.parts import Part, Setting, train_parts
-from tasks.networks.checkpoints import Generator, draw_latents, load_generator, save_generator
-from tasks.networks.kinds import Spec
+from tasks.networks.checkpoints import Generator, Spec, draw_latents, load_generator, save_generator
 from tasks.networks.layers import layers_of
 from tasks.networks.weights import load_weights
-from tasks.support.events import tell_metrics, tell_samples
-from tasks.support.progress import log
+from tasks.support.progress import log, tell_metrics, tell_samples
 
 SAMPLES = "samples.npz"
 

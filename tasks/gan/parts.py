@@ -15,7 +15,7 @@ from tasks.gan.loop import Loop, Record, Seen, Watch, train
 from tasks.gan.scores import diversities, kid
 from tasks.gan.watch import alarms
 from tasks.networks.checkpoints import Generator, draw_latents
-from tasks.networks.features import random_network
+from tasks.networks.classifiers import random_network
 from tasks.support.errors import BadInput
 
 

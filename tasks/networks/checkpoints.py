@@ -3,7 +3,8 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,30 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .kinds import Spec, as_json, spec_of
+from .conditional import Conditional
+from .dcgan import Dcgan
 from .pixels import to_bytes
 from .weights import Weights, load_weights, save_weights, set_weights
+
+Spec = Conditional | Dcgan
+KINDS: dict[str, type[Spec]] = {"conditional": Conditional, "dcgan": Dcgan}
+
+
+def spec_of(values: Mapping[str, Any]) -> Spec:
+    """The spec in `values`, which may hold more: the settings of a candidate, or what `as_json` gave.
+
+    Raises:
+        KeyError: there is no such kind, or a value is missing.
+    """
+    kind = KINDS[values["kind"]]
+    return kind(**{field.name: values[field.name] for field in fields(kind)})
+
+
+def as_json(spec: Spec) -> dict[str, Any]:
+    """All values of a spec by name, with its kind."""
+    (name,) = (name for name, kind in KINDS.items() if isinstance(spec, kind))
+    return {"kind": name, **asdict(spec)}
+
 
 WEIGHTS, SETTINGS = "generator.npz", "generator.json"
 _AT_ONCE = 256  # rows of every batch, as an image's last bits may depend on it, and of every block of latents

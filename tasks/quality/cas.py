@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.classifier.examples import Examples
-from tasks.classifier.fitting import fit, probabilities_of
+from tasks.classifier.feeding import Examples
+from tasks.classifier.prediction import fit, probabilities_of
 from tasks.classifier.training import balanced_accuracy
 from tasks.core.params import Training
 from tasks.data.images import empty_images

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.classifier.examples import Examples
-from tasks.classifier.fitting import features_of, fit, probabilities_of
+from tasks.classifier.feeding import Examples
+from tasks.classifier.prediction import features_of, fit, probabilities_of
 from tasks.core.params import Filter, Training
 from tasks.data.images import empty_images
-from tasks.networks.features import OfImages
+from tasks.networks.classifiers import OfImages
 
 Images = NDArray[np.uint8]
 Integers = NDArray[np.integer[Any]]

@@ -13,10 +13,9 @@ from tasks.data.images import read_images
 from tasks.data.manifest import class_names, label_indices, rows_of
 from tasks.gan.scores import Interval
 from tasks.networks.checkpoints import Generator, draw_latents, load_generator
-from tasks.networks.features import random_network
+from tasks.networks.classifiers import random_network
 from tasks.quality.cas import beside_real, cas, labels_to_make
-from tasks.quality.guards import EVALUATOR, Refusal, refusals
-from tasks.quality.measure import KID_IMAGES, Measure
+from tasks.quality.guards import EVALUATOR, KID_IMAGES, Measure, Refusal, refusals
 from tasks.quality.select import Snapshot, closest, compared_classes, folder_of, rivals
 from tasks.quality.spaces import ClassIndices, Labelled, evaluator
 from tasks.support.progress import bar

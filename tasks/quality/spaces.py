@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.classifier.examples import Examples
-from tasks.classifier.fitting import features_of, fit
+from tasks.classifier.feeding import Examples
+from tasks.classifier.prediction import features_of, fit
 from tasks.core.params import Training
 from tasks.gan.scores import (
     Distances,
@@ -21,7 +21,7 @@ from tasks.gan.scores import (
     nearest,
     reach,
 )
-from tasks.networks.features import OfImages
+from tasks.networks.classifiers import OfImages
 
 NEIGHBOURS = 5  # of density and coverage: the k of Naeem et al. 2020, section 5.1
 

@@ -73,7 +73,7 @@ def _predict(
 ) -> tuple[NDArray[np.float32], dict[str, int]]:
     """Probabilities float32 (seeds, n, classes) of the test images by the arm with the champion's images, and how many
     these are of each class."""
-    from tasks.classifier.examples import read_examples  # deferred: TensorFlow takes seconds to start
+    from tasks.classifier.feeding import read_examples  # deferred: TensorFlow takes seconds to start
     from tasks.classifier.prediction import predict_arm
     from tasks.classifier.training import train_arm
     from tasks.quality.balanced import balance_of, with_synthetic

@@ -16,8 +16,8 @@ from tasks.core.params.section import Section
 from tasks.report.sheets import draw_grid
 from tasks.support import progress
 from tasks.support.errors import BadInput
-from tasks.support.events import listening
 from tasks.support.mirror import ON_PARENT, tracked
+from tasks.support.progress import listening
 from tasks.support.stages import DATA, Stage
 
 LOCK = Path(".state/lock")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.core.files import read_json
-from tasks.support.events import Listener
+from tasks.support.progress import Listener
 from tasks.support.tracking import Run, child_run, parent_run
 
 ON_PARENT = ("evaluate", "report")  # stages without items that are tracked, each in the parent itself

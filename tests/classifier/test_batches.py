@@ -5,7 +5,7 @@ import tensorflow as tf
 from tasks.classifier import steps
 from tasks.classifier.arms import Draws
 from tasks.classifier.batches import Change, arrays_of, bounds, changed, first_batch
-from tasks.classifier.examples import Examples
+from tasks.classifier.feeding import Examples
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.training import draws_of, train_seeds
 from tasks.core.params import Arm, Augmentation, Train

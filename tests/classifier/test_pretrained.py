@@ -15,9 +15,8 @@ from keras import applications
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
 from tasks.classifier.arms import draw
-from tasks.classifier.examples import Examples
-from tasks.classifier.networks import build_classifier, loaded_weights, reset
-from tasks.classifier.pretrained import Base
+from tasks.classifier.feeding import Examples
+from tasks.classifier.networks import Base, build_classifier, loaded_weights, reset
 from tasks.classifier.steps import build_optimizer, compile_steps
 from tasks.classifier.training import train_seeds
 from tasks.core.files import sha256_of

@@ -12,7 +12,7 @@ import pytest
 from keras import applications
 from keras.src.utils import file_utils
 
-from tasks.classifier.pretrained import imagenet_file
+from tasks.classifier.networks import imagenet_file
 from tasks.core.params import Pretrained
 from tasks.support.errors import BadInput
 

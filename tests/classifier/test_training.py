@@ -5,14 +5,14 @@ import pytest
 import tensorflow as tf
 
 from tasks.classifier import feeding, steps
-from tasks.classifier.examples import Examples
+from tasks.classifier.feeding import Examples
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.steps import build_optimizer
 from tasks.classifier.training import train_seeds
 from tasks.core.params import Train
 from tasks.evidence.metrics import accuracy, balanced_accuracy
-from tasks.networks import features
-from tasks.networks.features import predict
+from tasks.networks import classifiers
+from tasks.networks.classifiers import predict
 from tasks.networks.weights import get_weights
 from tests.classifier.examples import SHIFTS, arm, made, mixed, small
 
@@ -173,7 +173,7 @@ def test_predicts_each_training_in_any_number_of_images(monkeypatch):
     assert whole.dtype == np.float32
     np.testing.assert_allclose(whole.sum(axis=2), 1, rtol=1e-6)
     assert not np.allclose(whole[0], whole[1])
-    monkeypatch.setattr(features, "_AT_ONCE", 4)
+    monkeypatch.setattr(classifiers, "_AT_ONCE", 4)
     np.testing.assert_allclose(predict(model, weights, images), whole, rtol=1e-5)
 
 

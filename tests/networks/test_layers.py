@@ -4,7 +4,7 @@ from typing import Any
 import keras
 import pytest
 
-from tasks.networks.kinds import spec_of
+from tasks.networks.checkpoints import spec_of
 from tasks.networks.layers import layers_of
 
 L = keras.layers

@@ -28,7 +28,7 @@ def test_repro_is_answered_at_once_and_leaves_git_clean(clone: Project) -> None:
     assert _changed(clone) == {"dvc.lock"}
 
 
-def test_a_listing_of_an_earlier_format_is_one_sentence_for_both_drivers(clone: Project) -> None:
+def test_a_listing_of_an_earlier_format_is_one_sentence_that_says_what_to_do(clone: Project) -> None:
     (clone.folder / "data/sources.json").write_text('{"source": {"kind": "digits"}, "files": []}\n')
     sentence = "error: data/sources.json is no listing of this version's format: run `make refresh`"
     output = clone.run(DVC, "repro", "ingest", code=255)

@@ -9,10 +9,9 @@ import pytest
 
 from tasks.core.params import Guards, Training
 from tasks.gan.scores import Interval
-from tasks.networks.features import random_network
-from tasks.quality import measure as measuring
-from tasks.quality.guards import EVALUATOR, refusals
-from tasks.quality.measure import Measure
+from tasks.networks.classifiers import random_network
+from tasks.quality import guards
+from tasks.quality.guards import EVALUATOR, Measure, refusals
 from tasks.quality.spaces import Labelled, evaluator
 from tasks.report.selection import refusal_sentence
 
@@ -282,7 +281,7 @@ def test_kid_tells_fresh_images_from_noise(measure: Measure) -> None:
 
 def test_kid_of_many_images_is_of_some_of_each_kind(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _kid(measure, FRESH)
-    monkeypatch.setattr(measuring, "KID_IMAGES", 90)
+    monkeypatch.setattr(guards, "KID_IMAGES", 90)
     fewer = _kid(measure, FRESH)
     assert fewer.low < 0 < fewer.high
     assert fewer.high - fewer.low > 1.2 * (whole.high - whole.low)

@@ -1,23 +1,16 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.core.files import write_json
 from tasks.core.params import load
-from tasks.report import candidates
 from tasks.report.candidates import alarm_lines, draw_samples, write_candidates
 from tests.parameters import ROOT
 from tests.report.written import ALARM, write_candidate
 
 CANDIDATES = dict.fromkeys(("one", "two"), load(ROOT).candidates["conditional"])
-
-
-@pytest.fixture(autouse=True)
-def _no_diagrams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "draw_network", lambda path, _: path.write_bytes(b""))
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:

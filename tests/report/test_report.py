@@ -11,7 +11,7 @@ import pytest
 
 from tasks.core.files import sha256_of
 from tasks.core.params import Params
-from tasks.report import candidates, report, training
+from tasks.report import report
 from tests.parameters import ROOT
 from tests.report.written import INPUTS, tiny, write_run
 
@@ -28,8 +28,6 @@ def project(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Iterato
     """A project with a report, as the current folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("project"))
-        for module in (candidates, training):
-            patch.setattr(module, "draw_network", lambda path, _: path.write_bytes(b""))
         write_run(params)
         _report(params, "report")
         yield Path.cwd()

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from tasks.evidence.results import ArmResult
-from tasks.report import training
 from tasks.report.run import Folders, Run, read_run
 from tasks.report.training import arms_section, augmentation_lines, curves_section, enlargement_lines
 from tests.classifier.examples import arm, made, mixed
@@ -41,10 +40,9 @@ def test_it_warns_where_synthetic_images_were_enlarged() -> None:
 
 
 @pytest.fixture
-def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(project: Path) -> Run:
     params = tiny()
     write_run(params)
-    monkeypatch.setattr(training, "draw_network", lambda path, _: path.write_bytes(b""))
     return read_run(params, Folders(*(project / "data" / name for name in INPUTS)))
 
 

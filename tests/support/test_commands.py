@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from tasks.core.params import Params, load
 from tasks.support.commands import alone, compute, guarded
 from tasks.support.errors import BadInput
-from tasks.support.events import tell_metrics
+from tasks.support.progress import tell_metrics
 from tasks.support.stages import stage
 from tasks.support.tracking import EXPERIMENT
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from tasks.classifier.examples import Examples
-from tasks.classifier.fitting import fit, probabilities_of
+from tasks.classifier.feeding import Examples
+from tasks.classifier.prediction import fit, probabilities_of
 from tasks.core.params import Training
 from tasks.gan.scores import kid
-from tasks.networks.features import random_network
+from tasks.networks.classifiers import random_network
 from tasks.quality.spaces import evaluator
 from tests.gan.bars import draw
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 from distributed import LocalCluster
 
-from tasks.support.executors import DASK_ADDRESS, executor
+from tasks.support.environment import DASK_ADDRESS, executor
 
 
 @pytest.fixture
