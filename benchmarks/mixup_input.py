@@ -161,8 +161,8 @@ def compare_changes(images: NDArray[np.uint8]) -> None:
     """Print batches a second of TensorFlow's own affine change and of ours, in graphs."""
     import tensorflow as tf
 
+    from tasks.networks.arrays import to_signed
     from tasks.networks.augmentation import transform
-    from tasks.networks.pixels import to_signed
 
     batch = to_signed(tf.constant(images[:BATCH], tf.float32))
     settings = {"output_shape": [SIZE_PX] * 2, "interpolation": "BILINEAR", "fill_mode": "NEAREST", "fill_value": 0.0}

@@ -16,7 +16,7 @@ from tasks.core.params import Images, Params, Small, load
 from tasks.data.manifest import read_manifest, rows_of
 from tasks.evaluate import evaluate
 from tasks.evidence.results import read_comparison
-from tasks.networks.weights import get_weights, save_weights
+from tasks.networks.arrays import get_weights, save_weights
 from tests.parameters import ROOT
 from tests.splits import draw_images, write_split
 

@@ -10,8 +10,8 @@ from tasks.core.files import TRAINING_STATE, read_json, sha256_of, write_json
 from tasks.core.params import Candidate, Guards, Images, Machine, Params, SelectGenerator, Training, load
 from tasks.data.images import write_image
 from tasks.data.manifest import read_manifest, rows_of, write_manifest
+from tasks.networks.arrays import Weights, get_weights, set_weights
 from tasks.networks.checkpoints import Generator, draw_latents, identity_of, save_generator, spec_of
-from tasks.networks.weights import Weights, get_weights, set_weights
 from tasks.report.selection import refusal_sentence, why_chosen, why_not
 from tasks.select_generator import select_generator
 from tasks.support.errors import BadInput

@@ -15,8 +15,8 @@ from tasks.core.params import Images, Machine, Params, Synthesize, load
 from tasks.data.balance import Promise
 from tasks.data.images import read_images, write_image
 from tasks.data.manifest import read_manifest, write_manifest
+from tasks.networks.arrays import get_weights
 from tasks.networks.checkpoints import Generator, draw_latents, identity_of, load_generator, save_generator, spec_of
-from tasks.networks.weights import get_weights
 from tasks.quality.balanced import LINEAGE
 from tasks.quality.synthesis import UNFILTERED, fill_classes
 from tasks.registry.champion import Registry

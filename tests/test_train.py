@@ -15,7 +15,7 @@ from tasks.core.files import read_json, sha256_of
 from tasks.core.params import Augmentation, Images, Machine, Params, Pretrained, Small, load
 from tasks.data.manifest import read_manifest, rows_of
 from tasks.evidence.metrics import accuracy
-from tasks.networks.weights import load_weights
+from tasks.networks.arrays import load_weights
 from tasks.support.errors import BadInput
 from tasks.support.progress import listening
 from tasks.train import train

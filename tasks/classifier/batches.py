@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from tasks.classifier.arms import Draws, most_shift_px, steps_before_tail
 from tasks.classifier.feeding import Examples, batch_of, change, hand_overs
 from tasks.core.params import Arm, Augmentation
+from tasks.networks.arrays import to_bytes, to_signed
 from tasks.networks.augmentation import affine_transforms
-from tasks.networks.pixels import to_bytes, to_signed
 
 _DRAWN = 5  # changes of one image, as drawn for the first examples of the batch
 

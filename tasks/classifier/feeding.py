@@ -18,8 +18,8 @@ from tasks.core.params import Arm, Augmentation, Params
 from tasks.core.params.classifiers import side_px
 from tasks.data.images import read_images
 from tasks.data.manifest import label_indices, rows_of
+from tasks.networks.arrays import to_signed
 from tasks.networks.augmentation import brighten, transform
-from tasks.networks.pixels import to_signed
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from keras import applications
 
 from tasks.core.files import sha256_of
 from tasks.core.params import Network, Plain, Pretrained, Small
+from tasks.networks.arrays import Weights, get_weights
 from tasks.networks.classifiers import assign_initial, build_small, convolution, initialiser, with_logits
-from tasks.networks.weights import Weights, get_weights
 from tasks.support.errors import BadInput
 
 _PLACE = "https://storage.googleapis.com/tensorflow/keras-applications"

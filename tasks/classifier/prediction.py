@@ -14,8 +14,8 @@ from tasks.classifier.networks import build_classifier
 from tasks.classifier.steps import build_optimizer, compile_steps
 from tasks.core.files import read_json
 from tasks.core.params import Arm, Network, Training
+from tasks.networks.arrays import load_weights
 from tasks.networks.classifiers import OfImages, build_small, compile_outputs, predict
-from tasks.networks.weights import load_weights
 from tasks.support.errors import BadInput
 
 

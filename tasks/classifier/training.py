@@ -22,9 +22,9 @@ from tasks.core.files import write_json
 from tasks.core.params import Arm, Augmentation, Params, Train
 from tasks.core.params.classifiers import augmentation_of
 from tasks.data.manifest import class_names, rows_of
+from tasks.networks.arrays import Weights, get_weights, save_weights
 from tasks.networks.classifiers import compile_outputs
 from tasks.networks.layers import layers_of
-from tasks.networks.weights import Weights, get_weights, save_weights
 from tasks.support.errors import BadInput
 from tasks.support.progress import bar, tell_metrics
 

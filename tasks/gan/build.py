@@ -15,9 +15,9 @@ from tasks.gan.draws import Drawing, draw_steps
 from tasks.gan.loop import Loop
 from tasks.gan.objectives import Objective
 from tasks.gan.step import Networks, Step
+from tasks.networks.arrays import to_signed
 from tasks.networks.augmentation import DiffAugment
 from tasks.networks.checkpoints import Spec, spec_of
-from tasks.networks.pixels import to_signed
 
 # What a kind's settings lack has the value that changes nothing.
 _NEUTRAL: dict[str, Any] = {"label_power": 1.0, "ramp_share": 0.0, "classes": None, "warm_start_epochs": 0}

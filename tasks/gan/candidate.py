@@ -16,9 +16,9 @@ from tasks.core.files import write_json
 from tasks.gan.build import spec_for
 from tasks.gan.loop import Record, snapshots_in
 from tasks.gan.parts import Part, Setting, train_parts
+from tasks.networks.arrays import load_weights
 from tasks.networks.checkpoints import Generator, Spec, draw_latents, load_generator, save_generator
 from tasks.networks.layers import layers_of
-from tasks.networks.weights import load_weights
 from tasks.support.progress import log, tell_metrics, tell_samples
 
 SAMPLES = "samples.npz"

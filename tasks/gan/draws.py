@@ -60,18 +60,13 @@ def draw_steps(
     """
     steps, batch, d_steps = drawing.steps_per_epoch, drawing.batch, drawing.d_steps
     rng = np.random.default_rng([seed, epoch])
-    counts = np.bincount(labels)
-    weights = (counts**drawing.label_power / np.maximum(counts, 1))[labels]
-    weights /= weights.sum()
+    chances = _chances(labels, drawing.label_power)
     seen = batch // 2 if drawing.half_batches else batch
     at_once = max(1, CHUNK_BYTES // (d_steps * seen * int(samples[0].nbytes)))
     for start in range(0, steps, at_once):
-        size = min(at_once, steps - start)
-        d_shape = (size, d_steps, seen)
-        indices = rng.choice(len(labels), d_shape, p=weights)
-        made = rng.choice(len(labels), (size, batch), p=weights)
-        if seen == batch:
-            made = indices[:, -1]
+        d_shape = (size := min(at_once, steps - start), d_steps, seen)
+        indices, made = (rng.choice(len(labels), shape, p=chances) for shape in (d_shape, (size, batch)))
+        made = indices[:, -1] if seen == batch else made
         ramp, decay, lecam_on = _pace(drawing, epoch * steps + start + np.arange(size), epochs * steps)
         yield Draws(
             samples=samples[indices],
@@ -85,6 +80,13 @@ def draw_steps(
             decay=decay,
             lecam_on=lecam_on,
         )
+
+
+def _chances(labels: NDArray[np.int32], power: float) -> NDArray[np.float64]:
+    """Of each sample to be drawn, (n,)."""
+    counts = np.bincount(labels)
+    chances = (counts**power / np.maximum(counts, 1))[labels]
+    return np.asarray(chances / chances.sum())
 
 
 def _pace(drawing: Drawing, done: NDArray[np.int64], steps: int) -> NDArray[np.float32]:

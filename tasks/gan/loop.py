@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tasks.core.files import replacing_file
 from tasks.gan.step import METRICS, Draws, Step, part
-from tasks.networks.weights import Weights, get_weights, save_weights
+from tasks.networks.arrays import Weights, get_weights, save_weights
 from tasks.support.progress import bar, log
 
 Record = dict[str, Any]

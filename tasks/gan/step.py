@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tasks.gan.objectives import Objective, lecam
-from tasks.networks.weights import get_weights, set_weights
+from tasks.networks.arrays import get_weights, set_weights
 
 METRICS = ("g_loss", "d_loss", "d_loss_spread", "real_accuracy", "fake_accuracy", "g_gradient", "d_gradient")
 _LECAM_DECAY = 0.99

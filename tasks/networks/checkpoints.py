@@ -12,10 +12,9 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import Weights, load_weights, save_weights, set_weights, to_bytes
 from .conditional import Conditional
 from .dcgan import Dcgan
-from .pixels import to_bytes
-from .weights import Weights, load_weights, save_weights, set_weights
 
 Spec = Conditional | Dcgan
 KINDS: dict[str, type[Spec]] = {"conditional": Conditional, "dcgan": Dcgan}

@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from .pixels import halvings, to_signed
-from .weights import Weights, set_weights
+from .arrays import Weights, halvings, set_weights, to_signed
 
 
 def build_small(width: int, size_px: int, channels: int, classes: int, seed: int) -> keras.Model:

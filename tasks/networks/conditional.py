@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from .arrays import halvings
 from .layers import Layers
-from .pixels import halvings
 
 _LEAST_WIDTH = 16
 _SHARED_PX = 8  # up to this side classes share what they look like, unless images are no larger

@@ -15,8 +15,7 @@ from tasks.registry.champion import MODEL, Registry
 from tasks.registry.comparison import compare_with, objection
 from tasks.registry.decisions import YES, Champions, Decision
 from tasks.registry.ledger import openings
-from tasks.registry.packaging import Candidacy, Unusable
-from tasks.registry.provenance import origin_of
+from tasks.registry.packaging import Candidacy, Unusable, origin_of
 from tasks.report.words import interval, verdict_sentences
 from tasks.support.errors import BadInput
 

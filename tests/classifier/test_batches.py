@@ -9,7 +9,7 @@ from tasks.classifier.feeding import Examples
 from tasks.classifier.networks import build_classifier
 from tasks.classifier.training import draws_of, train_seeds
 from tasks.core.params import Arm, Augmentation, Train
-from tasks.networks.pixels import to_bytes
+from tasks.networks.arrays import to_bytes
 from tests.classifier.examples import SHIFTS, arm, made, mixed, small
 
 GEOMETRIC = Augmentation(

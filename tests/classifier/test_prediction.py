@@ -10,7 +10,7 @@ from tasks.classifier.prediction import features_of, fit, predict_arm, probabili
 from tasks.core.files import write_json
 from tasks.core.params import Training
 from tasks.evidence.metrics import balanced_accuracy, recalls
-from tasks.networks.weights import get_weights, save_weights
+from tasks.networks.arrays import get_weights, save_weights
 from tasks.support.errors import BadInput
 from tests.classifier.examples import small
 

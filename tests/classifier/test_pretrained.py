@@ -21,7 +21,7 @@ from tasks.classifier.steps import build_optimizer, compile_steps
 from tasks.classifier.training import train_seeds
 from tasks.core.files import sha256_of
 from tasks.core.params import Pretrained, Train
-from tasks.networks.weights import get_weights
+from tasks.networks.arrays import get_weights
 from tasks.support.errors import BadInput
 from tests.classifier.examples import SHIFTS, arm, mixed
 

@@ -12,8 +12,8 @@ from tasks.classifier.training import train_seeds
 from tasks.core.params import Train
 from tasks.evidence.metrics import accuracy, balanced_accuracy
 from tasks.networks import classifiers
+from tasks.networks.arrays import get_weights
 from tasks.networks.classifiers import predict
-from tasks.networks.weights import get_weights
 from tests.classifier.examples import SHIFTS, arm, made, mixed, small
 
 VALUES = {

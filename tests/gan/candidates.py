@@ -12,8 +12,8 @@ from tasks.gan.build import build_loop
 from tasks.gan.loop import Loop, Record
 from tasks.gan.parts import Part, Setting
 from tasks.gan.step import METRICS, part
+from tasks.networks.arrays import get_weights
 from tasks.networks.checkpoints import Generator, save_generator, spec_of
-from tasks.networks.weights import get_weights
 
 ROOT = Path(__file__).parents[2]
 COMPUTE = Compute(intra_op_threads=1, xla=False, mixed_precision=False)

@@ -11,7 +11,7 @@ from tasks.gan.build import build_loop
 from tasks.gan.loop import Loop
 from tasks.gan.objectives import PENALTIES, Objective, lecam, non_saturating
 from tasks.gan.step import METRICS, Draws, Networks, Step
-from tasks.networks.weights import get_weights
+from tasks.networks.arrays import get_weights
 from tests.gan.candidates import COMPUTE, CONDITIONAL, DCGAN, KINDS, loop_of, train_eagerly
 
 

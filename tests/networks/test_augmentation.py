@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tasks.networks.arrays import to_signed
 from tasks.networks.augmentation import IDENTITY, DiffAugment, affine_transforms, brighten, shift, transform
-from tasks.networks.pixels import to_signed
 
 BOTH = DiffAugment(translation=0.25, cutout=0.5, colour=False)
 COLOUR = DiffAugment(translation=0.0, cutout=0.0, colour=True)

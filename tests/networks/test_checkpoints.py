@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from tasks.core.files import sha256_of
+from tasks.networks.arrays import get_weights
 from tasks.networks.checkpoints import Generator, Spec, as_json, draw_latents, load_generator, save_generator, spec_of
 from tasks.networks.serving import ClassGenerator
-from tasks.networks.weights import get_weights
 
 POLICY: dict[str, Any] = {"dropout": 0.0, "seed": 0, "policy": "float32"}
 

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.core.params import Detectors
-from tasks.report import history_plot
-from tasks.report.history_plot import draw_history
+from tasks.report import candidates
+from tasks.report.candidates import draw_history
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that would be saved."""
     figures: list[Figure] = []
-    monkeypatch.setattr(history_plot, "save", lambda figure, path: figures.append(figure))  # noqa: ARG005
+    monkeypatch.setattr(candidates, "save", lambda figure, path: figures.append(figure))  # noqa: ARG005
     return figures
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.registry.provenance import git_state
+from tasks.registry.packaging import git_state
 from tasks.support.errors import BadInput
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tasks.classifier.networks import build_classifier
-from tasks.networks.weights import get_weights, load_weights, save_weights, set_weights
+from tasks.networks.arrays import get_weights, halvings, load_weights, save_weights, set_weights
 from tests.classifier.examples import small
 
 
@@ -43,3 +43,12 @@ def test_weights_of_another_network_are_refused():
     weights = get_weights(build_classifier(small(4), 8, 1, 3, seed=1))
     with pytest.raises(ValueError, match="use the model they were taken from"):
         set_weights(build_classifier(small(8), 8, 1, 3, seed=1), weights)
+
+
+@pytest.mark.parametrize(
+    ("size_px", "times", "rest_px"),
+    [(8, 1, 4), (16, 2, 4), (24, 2, 6), (32, 3, 4), (40, 3, 5), (48, 3, 6), (56, 3, 7), (120, 3, 15), (128, 5, 4)],
+)
+def test_halves_down_to_the_least_even_split_of_4_pixels_or_more(size_px: int, times: int, rest_px: int) -> None:
+    assert halvings(size_px) == times
+    assert size_px / 2**times == rest_px
