@@ -20,7 +20,7 @@ EXPECTED = {
     "make demo": "runs and registered generators: `make ui`",
     "make repro": "Data and pipelines are up to date.",
     ".venv/bin/dvc repro": "Data and pipelines are up to date.",
-    ".venv/bin/dvc metrics show": "arms.gan_mixup.balanced_accuracy",
+    ".venv/bin/dvc metrics show": "gain_low",
     ".venv/bin/dvc plots show": "index.html",
     ".venv/bin/dvc exp run -S 'train.seeds=2'": "Ran experiment",
     "make register": "equipoise-generator version",
