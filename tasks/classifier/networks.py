@@ -1,6 +1,5 @@
 """The classifiers' networks: small, plain, or a base of keras.applications with weights from a file."""
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -11,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from filelock import FileLock
 from keras import applications
 
 from tasks.core.files import sha256_of
@@ -139,8 +139,7 @@ def imagenet_file(network: Pretrained) -> Path:
 def _fetch(url: str, target: Path, expected: str) -> None:
     """Fetch a file beside `target` and rename it: a kill leaves no part of one under that name."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # arms train side by side, and each asks for the file
+    with FileLock(target.with_name(f".{target.name}.lock")):  # arms train side by side, and each asks for the file
         if not target.exists():
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as folder:
                 keras.utils.get_file(target.name, url, file_hash=expected, cache_dir=folder, cache_subdir="")

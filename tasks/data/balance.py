@@ -44,7 +44,7 @@ def plan(train: pd.DataFrame, selected: Mapping[str, Mapping[str, Any]], params:
     largest = int(table["size"].max())
     promises = []
     for label, real, differing in table.itertuples():
-        wanted = min(largest, int(real + params.max_per_real * real))
+        wanted = min(largest, real + int(round(params.max_per_real * real, 6)))  # 0.29 x 100 is 28.999999999999996
         reason = _reason(real, differing, wanted, selected[label]["refused"], params) if real < largest else None
         promises.append(Promise(label, real, real if reason else wanted, reason))
     return promises

@@ -3,7 +3,6 @@
 One JSON object a line. It differs between runs by nature, so that it is no output of DVC: commit it beside dvc.lock.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -11,9 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from tasks.support.errors import BadInput
 
 FILE = Path("ledger.jsonl")
+_LOCK = Path(".state/ledger.lock")  # of writers
 _OPENED = "test opened"
 _SAMPLED, _DIGITS = 32, 12  # images of a test set that a line names, and hexadecimal digits of each
 
@@ -22,8 +24,8 @@ def append(event: Mapping[str, Any]) -> None:
     """Add a line with its date, which is on disk when this returns."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
     line = json.dumps({"date": date, **event}, sort_keys=True, allow_nan=False) + "\n"
-    with FILE.open("ab+", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+    _LOCK.parent.mkdir(exist_ok=True)
+    with FileLock(_LOCK), FILE.open("ab+", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
             line = "\n" + line  # a kill has cut the last one short

@@ -5,7 +5,6 @@ dvc.lock come out as `dvc repro` would have written them. DVC's Python interface
 issue 5050), hence one module, a pinned version and the parity tests.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tasks.core.files import sha256_of
 from tasks.core.params import FILES
 from tasks.support.errors import BadInput
 
@@ -38,7 +38,7 @@ class Versions:
             self._repo = Repo(".")
         except DvcException as error:
             raise BadInput(f"no DVC project in a git repository here ({error}): run in a clone made by git") from error
-        self._read = {path: _sha256(path) for path in (*map(Path, FILES), *Path("tasks").rglob("*.py"))}
+        self._read = {path: sha256_of(path) for path in (*map(Path, FILES), *Path("tasks").rglob("*.py"))}
 
     def order(self) -> list[str]:
         """All stages in the order in which `dvc repro` runs and records them."""
@@ -56,7 +56,7 @@ class Versions:
         Raises:
             BadInput: parameters or code were edited since the flow read them, so that other ones would be recorded.
         """
-        if edited := [str(path) for path, value in self._read.items() if not path.exists() or _sha256(path) != value]:
+        if edited := [str(path) for path, value in self._read.items() if not path.exists() or sha256_of(path) != value]:
             raise BadInput(f"{', '.join(edited)} was edited while the flow ran, so {name} is not recorded: run again")
         self._locked(lambda: self._save(self._stage(name)))
 
@@ -97,7 +97,3 @@ def deciding_code() -> list[Path]:
     }
     inside = {file for path in dependencies if path.is_dir() for file in path.rglob("*") if file.suffix != ".pyc"}
     return sorted(path for path in dependencies | inside if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -46,3 +46,8 @@ def test_look_alikes_count_once_for_the_folds() -> None:
     train.loc[train["label"] == "cat", "group"] = "one"
     _, cat = plan(train, SELECTED, PARAMS)
     assert cat.abstained == {"code": "folds", "differing": 1, "folds": 3}
+
+
+def test_a_share_that_a_float_misses_by_a_hair_counts_whole() -> None:
+    (promise,) = plan(_train({"bird": 200, "cat": 100}), SELECTED, PARAMS.model_copy(update={"max_per_real": 0.29}))[1:]
+    assert promise.promised == 129

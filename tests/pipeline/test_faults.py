@@ -110,3 +110,10 @@ def test_an_empty_source_and_a_missing_git_repository_are_named(flowed: Project,
     assert "run in a clone made by git" in output
     assert "Traceback" not in output
     assert sha256_of(project.folder / "data") == outputs
+
+
+def test_a_stage_that_dvc_does_not_list_is_named_and_not_left_out(flowed: Project, tmp_path: Path) -> None:
+    project = flowed.copy(tmp_path / "project")
+    pipeline = project.folder / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("  report:\n", "  pages:\n"))
+    assert "dvc.yaml does not list report: restore stage report from git" in project.flow(code=1)
