@@ -28,7 +28,8 @@ from tasks.data.duplicates import group_near
 from tasks.data.manifest import read_manifest, write_manifest
 from tasks.data.quality import SHARD, measure_files
 from tasks.ingest import ingest
-from tasks.sources.listing import SETTLED_S, read_listing, refresh
+from tasks.sources.folders import SETTLED_S
+from tasks.sources.listing import read_listing, refresh
 from tasks.split import split
 from tasks.support.environment import executor
 from tasks.support.stages import LISTING

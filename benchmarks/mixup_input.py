@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.core.environment import pin
-from tasks.core.params import Arm, Augmentation, Mixup, Plain, load
+from tasks.core.params import Arm, Augmentation, Plain, load
 
 if TYPE_CHECKING:
     from tasks.classifier.arms import Draws
@@ -43,8 +43,12 @@ ARM = Arm(
     oversample=False,
     loss="cross_entropy",
     augmentation="slight",
-    mixup=Mixup(alpha=ALPHA, remix=False),
-    synthetic=None,
+    mixup_alpha=ALPHA,
+    remix=False,
+    synthetic_share=None,
+    synthetic_weight=1.0,
+    filtered=True,
+    twin=False,
     tail_share=0.0,
 )
 
