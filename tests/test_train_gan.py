@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from tasks.core import environment
 from tasks.core.files import TRAINING_STATE as STATE
 from tasks.core.files import read_json, sha256_of
 from tasks.core.params import Candidate, Detector, Images, Params, load
 from tasks.data.images import write_image
 from tasks.data.manifest import write_manifest
 from tasks.networks.checkpoints import draw_latents, load_generator
+from tasks.support import environment
 from tasks.support.errors import BadInput
 from tasks.support.progress import listening
 from tasks.train_gan import train_gan

@@ -8,9 +8,9 @@ import pandas as pd
 from tasks.core.params.classifiers import free_arms, generative_arms
 from tasks.report.data import data_section
 from tasks.report.filter import abstentions
+from tasks.report.generator import generator_section
 from tasks.report.plots import draw_arms, draw_confusions
 from tasks.report.run import Run
-from tasks.report.selection import generator_section
 from tasks.report.tables import arms_table, by_class_tables, conditions_table, natural_table, recalls_table
 from tasks.report.training import arms_section, curves_section, overfitting_section
 from tasks.report.words import verdict_sentences

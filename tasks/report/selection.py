@@ -1,16 +1,10 @@
 """The words for a selection: why a snapshot became the generator, why no other did, what guards refuse."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tasks.core.files import read_json
-from tasks.report.candidates import alarm_lines, draw_samples, write_candidates
-from tasks.report.filter import filter_section
-from tasks.report.plots import draw_scores
-from tasks.report.run import Run
 from tasks.report.tables import markdown_table
 
 _MOST_REASONS = 20
@@ -177,21 +171,3 @@ def _loser_lines(selection: Mapping[str, Any]) -> list[str]:
     lines = [f"- {_name(loser)}: {why_not(loser, selection)}" for loser in shown]
     lines += [f"- {cut} more, in data/generator/selection.json"] if cut else []
     return [*lines, *([f"- {rest} more: their KID is not among the lowest of their training"] if rest else [])]
-
-
-def generator_section(folder: Path, run: Run) -> list[str]:
-    """Lines of Markdown; pictures and the candidates' pages are written into `folder`."""
-    generator = run.folders.generator
-    draw_scores(folder / "scores.png", run.scores)
-    classes = read_json(generator / "generator.json")["classes"]
-    draw_samples(folder / "generated.png", generator / "samples.npz", classes, "generated, by class")
-    return [
-        "## Generator",
-        "",
-        *selection_lines(run.selection, run.scores),
-        *alarm_lines(run.selection["alarms"], run.params.candidates),
-        "![what the chosen generator makes](generated.png)",
-        "",
-        *write_candidates(folder, run.folders.generators, run.params.candidates),
-        *filter_section(folder, run.folders.synthetic, run.filtered),
-    ]
