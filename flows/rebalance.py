@@ -32,7 +32,7 @@ def rebalance() -> None:
         listing = stages.refresh()
         raw = stages.run(ingest, listing=listing)
         manifest = stages.run(validate, raw=raw)
-        clean = stages.run(cleanup, raw=raw, manifest=manifest)
+        clean = stages.run(cleanup, manifest=manifest)
         parts = stages.run(split, clean=clean)
         generators = stages.run_each(train_gan, raw=raw, split=parts)
         generator = stages.run(select_generator, raw=raw, split=parts, generators=generators)
