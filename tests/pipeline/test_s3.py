@@ -38,7 +38,8 @@ def _from_bucket(fresh: Project, folder: Path, s3: Server) -> Project:
 
 
 def _arrived(transfers: Path) -> list[Path]:
-    return [path for path in transfers.glob("*") if path.suffix != ".arriving"]
+    # While it arrives it is called <name>.arriving, and <name>.arriving.<digits> by the library that brings it.
+    return [path for path in transfers.glob("*") if ".arriving" not in path.name]
 
 
 def test_a_bucket_gives_the_manifest_of_the_folder_though_ingest_is_killed_three_times(
