@@ -27,6 +27,7 @@ from PIL import Image
 
 from tasks.core.environment import pin
 from tasks.core.params import Arm, Augmentation, Plain, load
+from tests.classifier.examples import PLAIN
 
 if TYPE_CHECKING:
     from tasks.classifier.arms import Draws
@@ -37,20 +38,7 @@ THEIR_BATCHES, OUR_STEPS, TRAINED_STEPS, CHANGES, ROUNDS = 8, 150, 8, 60, 5
 PARAMS = load(Path(__file__).parents[1])
 pin(PARAMS.compute)
 SLIGHT = Augmentation(rotation_deg=5, shift_share=0.05, shear=0.05, zoom=0, flip=True, brightness=[1, 1.3], fill="edge")
-ARM = Arm(
-    rows="split",
-    withheld=False,
-    oversample=False,
-    loss="cross_entropy",
-    augmentation="slight",
-    mixup_alpha=ALPHA,
-    remix=False,
-    synthetic_share=None,
-    synthetic_weight=1.0,
-    filtered=True,
-    twin=False,
-    tail_share=0.0,
-)
+ARM = Arm(**PLAIN | {"augmentation": "slight", "mixup_alpha": ALPHA})
 
 
 def main() -> None:

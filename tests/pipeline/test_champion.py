@@ -9,7 +9,6 @@ learnt the noise from the common classes puts fresh noise over the rare pattern.
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -35,25 +34,13 @@ from tasks.synthesize import synthesize
 from tasks.train import train
 from tasks.train_gan import train_gan
 from tasks.validate import validate
+from tests.classifier.examples import PLAIN
 from tests.evaluated import lay_project, promote
 from tests.gan.candidates import save_untrained
 from tests.parameters import read_values, write_values
 
-_PLAIN: dict[str, Any] = {
-    "rows": "split",
-    "withheld": False,
-    "oversample": True,
-    "loss": "cross_entropy",
-    "augmentation": None,
-    "mixup_alpha": None,
-    "remix": False,
-    "synthetic_share": None,
-    "synthetic_weight": 1.0,
-    "filtered": True,
-    "twin": False,
-    "tail_share": 0.0,
-}
-_MADE: dict[str, Any] = _PLAIN | {"rows": "synthetic", "synthetic_share": 0.6}
+_PLAIN = PLAIN | {"oversample": True}
+_MADE = _PLAIN | {"rows": "synthetic", "synthetic_share": 0.6}
 ARMS = {
     "imbalanced": _PLAIN | {"oversample": False},
     "oversampled": _PLAIN,
